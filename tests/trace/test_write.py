@@ -1,0 +1,106 @@
+"""Writing the lifetime form: an exact round trip, and never half a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace import NEVER, Trace, read_trace, write_lifetimes
+
+SECONDS = st.integers(0, 2**52) | st.integers(0, 10)
+SIZES = st.integers(1, 2**31 - 1) | st.integers(1, 5000)
+
+
+def trace_of(*columns: list[int]) -> Trace:
+    vm, arrival, departure, cpu, memory = map(np.array, columns)
+    return Trace("two", vm, arrival, departure, cpu, memory)
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    """Anything that a trace can hold, ids and times of all lengths included."""
+    vm = draw(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20, unique=True))
+    arrival = sorted(draw(SECONDS) for _ in vm)
+    departure = [draw(st.just(NEVER) | st.integers(at, 2**52)) for at in arrival]
+    cpu, memory = ([draw(SIZES) for _ in vm] for _ in range(2))
+    return trace_of(vm, arrival, departure, cpu, memory)
+
+
+def a_trace() -> Trace:
+    return trace_of([7, 3], [0, 10], [20, NEVER], [1500, 2000], [512, 4096])
+
+
+@settings(deadline=None)
+@given(trace=traces(), gzipped=st.booleans())
+def test_what_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, trace: Trace, gzipped: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / ("round.csv.gz" if gzipped else "round.csv")
+    write_lifetimes(trace, path)
+    again = read_trace(path)
+    for column in ("vm", "arrival", "departure", "cpu", "memory"):
+        assert getattr(again, column).tolist() == getattr(trace, column).tolist()
+    assert again.fingerprint == trace.fingerprint
+
+
+def test_the_text_is_what_people_would_write(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    write_lifetimes(a_trace(), str(path))
+    assert path.read_bytes() == b"vmid,cpu,mem,at,lt\n7,1.5,0.5,0,20\n3,2,4,10,\n"
+
+
+def test_gzip_files_of_the_same_trace_are_the_same(tmp_path: Path) -> None:
+    write_lifetimes(a_trace(), tmp_path / "a.csv.gz")
+    write_lifetimes(a_trace(), tmp_path / "b.csv.gz")
+    data = (tmp_path / "a.csv.gz").read_bytes()
+    assert data.startswith(b"\x1f\x8b")
+    assert data[4:8] == bytes(4)  # where gzip puts the time of writing
+    assert data == (tmp_path / "b.csv.gz").read_bytes()
+
+
+def test_a_file_that_is_there_is_replaced_and_nothing_else_left(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("old")
+    write_lifetimes(a_trace(), path)
+    assert len(read_trace(path)) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("old")
+
+    def half_write(unfinished: Path, data: bytes) -> int:
+        with unfinished.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", half_write)
+    with pytest.raises(TraceError, match=r"cannot be written \(No space left on device\)"):
+        write_lifetimes(a_trace(), path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_and_one_in_the_way(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"nowhere/two.csv: cannot be written \(No such file"):
+        write_lifetimes(a_trace(), tmp_path / "nowhere" / "two.csv")
+    (tmp_path / "two.csv").mkdir()
+    with pytest.raises(TraceError, match=r"two.csv: cannot be written \(Is a directory\)"):
+        write_lifetimes(a_trace(), tmp_path / "two.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["two.csv"]
+
+
+def test_nothing_to_write(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="'two' has no request to write"):
+        write_lifetimes(a_trace().rows(1, 1), tmp_path / "none.csv")
+    assert not list(tmp_path.iterdir())

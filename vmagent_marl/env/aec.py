@@ -1,0 +1,150 @@
+"""The game as a PettingZoo `AECEnv`: only the clusters that a request reaches are asked."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from pettingzoo import AECEnv
+
+from vmagent_marl.env.agents import Agents
+from vmagent_marl.env.parallel import ClusterParallelEnv
+from vmagent_marl.errors import ActionError
+
+
+class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not typed
+    """The same game as `ClusterParallelEnv`, asked in turns.
+
+    A request's home is asked first, then the ring until one places it. A pass changes nothing that
+    anyone observes: observations and masks are fixed when the request arrives, and `observe` is
+    valid for every agent at any time. The step that resolves the request pays all agents, the
+    others pay nothing. The same policy and seed give, request by request, the same placements,
+    rewards and `state()` as in the parallel form.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        **ClusterParallelEnv.metadata,
+        "is_parallelizable": False,  # not by PettingZoo's wrapper; ours is `parallel_env`
+    }
+
+    def __init__(self, scenario: Any, **options: Any) -> None:
+        """Options are those of `Game`, and any field of the scenario."""
+        super().__init__()
+        self.set_up(scenario, **options)
+        self.agents: list[str] = []
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """The same object at every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Discrete:
+        """The same object at every call."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Begin the seed's next episode; `options` may name its `number`, `start` and `stop` row."""
+        self.game.begin(seed, options)
+        self.agents = self.possible_agents[:]
+        self.rewards = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self.terminations = dict.fromkeys(self.agents, False)
+        self.truncations = dict.fromkeys(self.agents, False)
+        self.infos = self.infos_now()
+        self._await_answers()
+
+    def observe(self, agent: str) -> Any:
+        """A copy of what an agent sees of the request that is being decided."""
+        return self.observation_of(self.possible_agents.index(agent))
+
+    def step(self, action: int | None) -> None:
+        """The selected agent answers; the one that places, or the last, resolves the request."""
+        agent = self.agent_selection
+        if self.terminations[agent] or self.truncations[agent]:
+            self._was_dead_step(action)
+            return
+        if action is None:
+            raise ActionError(f"{agent} has to answer: give an action, or pass")
+        k = self.possible_agents.index(agent)
+        self._cumulative_rewards[agent] = 0.0
+        self._clear_rewards()
+        self._plans[k] = action
+        passes = self.game.simulator.answer(0, k, int(action)) == self.layout.actions - 1
+        if passes and self._position + 1 < self.game.simulator.rules.tries:
+            self._position += 1
+            self.agent_selection = self._agent_at(self._position)
+            return
+        self.game.step(self._plans)
+        self._pay()
+        self._await_answers()
+
+    def last(
+        self, observe: bool = True
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Observation, reward since its last turn, ends and info of the selected agent."""
+        agent = self.agent_selection
+        return (
+            self.observe(agent) if observe else None,
+            self._cumulative_rewards[agent],
+            self.terminations[agent],
+            self.truncations[agent],
+            self.infos[agent],
+        )
+
+    def state(self) -> NDArray[np.float32]:
+        """What a centralised critic may read: see `vmagent_marl.sim.global_state`."""
+        return self.global_state()
+
+    def render(self) -> Any:
+        """The servers as a heat map: (H, W, 3) uint8, or text; None without a render mode."""
+        return self.game.render()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def snapshot(self) -> Any:
+        """Everything that changes, for `restore`."""
+        turn = (
+            self.agent_selection,
+            self._position,
+            self._plans.copy(),
+            dict(self.rewards),
+            dict(self._cumulative_rewards),
+            dict(self.terminations),
+            dict(self.truncations),
+            {agent: dict(info) for agent, info in self.infos.items()},
+        )
+        return super().snapshot(), turn
+
+    def restore(self, snapshot: Any) -> None:
+        """Go on from a snapshot."""
+        game, turn = snapshot
+        super().restore(game)
+        self.agent_selection, self._position = turn[:2]
+        self._plans = turn[2].copy()
+        self.rewards, self._cumulative_rewards = dict(turn[3]), dict(turn[4])
+        self.terminations, self.truncations = dict(turn[5]), dict(turn[6])
+        self.infos = {agent: dict(info) for agent, info in turn[7].items()}
+
+    def _await_answers(self) -> None:
+        """Turn to the home of the next request; who is not asked passes."""
+        self._position = 0
+        self._plans: NDArray[np.int64] = np.full(
+            len(self.possible_agents), self.layout.actions - 1, np.int64
+        )
+        self.agent_selection = self._agent_at(0)
+
+    def _agent_at(self, position: int) -> str:
+        """The agent at a position of the request's chain."""
+        return self.possible_agents[(self.game.home + position) % len(self.possible_agents)]
+
+    def _pay(self) -> None:
+        """What the resolved request brought to every agent."""
+        simulator = self.game.simulator
+        for agent, reward in zip(self.possible_agents, simulator.reward[0].tolist(), strict=True):
+            self.rewards[agent] = reward
+            self.terminations[agent] = bool(simulator.terminated[0])
+            self.truncations[agent] = bool(simulator.truncated[0])
+        self.infos = self.infos_now()
+        self._accumulate_rewards()

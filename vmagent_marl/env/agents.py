@@ -1,0 +1,102 @@
+"""What the two PettingZoo forms share: names, spaces, and dictionaries by agent."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from vmagent_marl.env.game import Game
+from vmagent_marl.env.spaces import agent_action_space, agent_observation_space
+from vmagent_marl.sim import ObservationLayout
+from vmagent_marl.sim.global_state import global_state, state_size
+
+
+class Agents:
+    """One agent for each cluster of a `Game`."""
+
+    game: Game
+    possible_agents: list[str]
+    observation_spaces: dict[str, spaces.Space[Any]]
+    action_spaces: dict[str, spaces.Discrete]
+    state_space: spaces.Box
+    render_mode: str | None
+
+    def set_up(self, scenario: Any, **options: Any) -> None:
+        """Make the game, and the spaces that never change."""
+        self.game = Game(scenario, **options)
+        self.render_mode = self.game.render_mode
+        self.possible_agents = [f"cluster_{k}" for k in range(self.layout.clusters)]
+        seen = agent_observation_space(self.layout, self.game.mask_in)
+        acts = agent_action_space(self.layout)
+        # each agent its own object: PettingZoo's tests seed them one by one
+        self.observation_spaces = {agent: copy.deepcopy(seen) for agent in self.possible_agents}
+        self.action_spaces = {agent: copy.deepcopy(acts) for agent in self.possible_agents}
+        size = state_size(self.game.simulator)
+        self.state_space = spaces.Box(0.0, np.inf, (size,), np.float32)
+
+    @property
+    def layout(self) -> ObservationLayout:
+        """Order of an observation."""
+        return self.game.layout
+
+    @property
+    def unwrapped(self) -> Any:
+        """This environment."""
+        return self
+
+    def observation_of(self, k: int) -> Any:
+        """A copy of what cluster k sees, which no later step changes."""
+        simulator = self.game.simulator
+        seen = simulator.observation[0, k].copy()
+        if self.game.mask_in == "info":
+            return seen
+        return {"observation": seen, "action_mask": simulator.mask[0, k].copy()}
+
+    def observations(self) -> dict[str, Any]:
+        """Every agent's observation."""
+        return {agent: self.observation_of(k) for k, agent in enumerate(self.possible_agents)}
+
+    def infos_now(self) -> dict[str, dict[str, Any]]:
+        """Every agent's info on the last transition."""
+        simulator, seconds = self.game.simulator, self.game.seconds
+        state = simulator.state
+        columns = zip(
+            self.possible_agents,
+            state.reached[0].tolist(),
+            state.effective[0].tolist(),
+            state.illegal[0].tolist(),
+            state.own_reward[0].tolist(),
+            strict=True,
+        )
+        infos: dict[str, dict[str, Any]] = {
+            agent: {
+                "reached": reached == 1,
+                "effective_action": effective,
+                "illegal": illegal == 1,
+                "agent_reward": own,
+                "seconds": seconds,
+            }
+            for agent, reached, effective, illegal, own in columns
+        }
+        if self.game.mask_in != "obs":
+            for k, agent in enumerate(self.possible_agents):
+                infos[agent]["action_mask"] = simulator.mask[0, k].copy()
+        return infos
+
+    def global_state(self) -> NDArray[np.float32]:
+        """(state_size,)"""
+        return global_state(self.game.simulator)[0]
+
+    def snapshot(self) -> Any:
+        """Everything that changes, for `restore`."""
+        return self.game.snapshot(), self.agents[:]  # type: ignore[attr-defined]  # PettingZoo's
+
+    def restore(self, snapshot: Any) -> None:
+        """Go on from a snapshot."""
+        game, agents = snapshot
+        self.game.restore(game)
+        self.agents = agents[:]

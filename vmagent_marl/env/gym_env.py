@@ -1,0 +1,89 @@
+"""The game as a Gymnasium environment: one agent for one cluster, a joint one for many."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.env.game import FRAMES_PER_SECOND, RENDER_MODES, Game
+from vmagent_marl.env.spaces import joint_action_space, joint_observation_space
+from vmagent_marl.errors import ActionError
+
+
+class ClusterEnv(gymnasium.Env[Any, Any]):
+    """All clusters under one agent; with one cluster a plain single-agent environment.
+
+    Observation   {"observation": (F,), "action_mask": (A,)}; (K, F) and (K, A) for K clusters
+    Action        Discrete(A), A = 2 S + 1; MultiDiscrete([A] * K) for K clusters
+    Reward        the team's mean
+    Info          agent_rewards, reached, effective_action, illegal (each (K,)), seconds; at the end
+                  `metrics` of the episode
+
+    The rest is as in `vmagent_marl.env.parallel.ClusterParallelEnv`.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": RENDER_MODES,
+        "render_fps": FRAMES_PER_SECOND,
+    }
+
+    def __init__(self, scenario: Any, **options: Any) -> None:
+        """Options are those of `Game` (window, seed, mask_in, render_mode), and scenario fields."""
+        self.game = Game(scenario, **options)
+        self.render_mode = self.game.render_mode
+        self.observation_space = joint_observation_space(self.game.layout, self.game.mask_in)
+        self.action_space = joint_action_space(self.game.layout)
+        self._single = self.game.layout.clusters == 1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the seed's next episode; `options` may name its `number`, `start` and `stop` row."""
+        super().reset(seed=seed)
+        self.game.begin(seed, options)
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Decide the request; an action outside of the space raises `ActionError`."""
+        plans = np.asarray(action)
+        if plans.dtype.kind not in "iu" or plans.size != self.game.layout.clusters:
+            raise ActionError(f"action {action!r} is not in {self.action_space}: give one that is")
+        self.game.step(plans.reshape(-1))
+        simulator = self.game.simulator
+        terminated, truncated = bool(simulator.terminated[0]), bool(simulator.truncated[0])
+        info = self._info()
+        if terminated or truncated:
+            info["metrics"] = simulator.metrics(0).as_dict()
+        return self._observation(), float(simulator.reward[0].mean()), terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """The mask as booleans, flat over the agents, as sb3-contrib's MaskablePPO asks for it."""
+        return self.game.simulator.mask[0].reshape(-1).astype(bool)
+
+    def render(self) -> Any:
+        """The servers as a heat map: (H, W, 3) uint8, or text; None without a render mode."""
+        return self.game.render()
+
+    def _observation(self) -> Any:
+        simulator = self.game.simulator
+        shown = 0 if self._single else slice(None)
+        seen = simulator.observation[0, shown].copy()
+        if self.game.mask_in == "info":
+            return seen
+        return {"observation": seen, "action_mask": simulator.mask[0, shown].copy()}
+
+    def _info(self) -> dict[str, Any]:
+        state = self.game.simulator.state
+        info: dict[str, Any] = {
+            "agent_rewards": state.own_reward[0].copy(),
+            "reached": state.reached[0].astype(bool),
+            "effective_action": state.effective[0].copy(),
+            "illegal": state.illegal[0].astype(bool),
+            "seconds": self.game.seconds,
+        }
+        if self.game.mask_in != "obs":
+            info["action_mask"] = state.mask[0, 0 if self._single else slice(None)].copy()
+        return info

@@ -1,0 +1,121 @@
+"""The game as a Gymnasium `VectorEnv`: a batch of environments in one simulator."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from vmagent_marl.env.game import FRAMES_PER_SECOND, as_scenario
+from vmagent_marl.env.spaces import (
+    MaskIn,
+    check_mask_in,
+    joint_action_space,
+    joint_observation_space,
+)
+from vmagent_marl.errors import ActionError
+from vmagent_marl.sim.state import SECONDS
+from vmagent_marl.windows import episode_of
+
+
+class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
+    """`num_envs` environments that play episodes of one seed; environment i begins with number i.
+
+    An environment that has ended begins its next episode at the next step, whatever its action
+    (Gymnasium's next-step autoreset). Spaces, rewards and infos are those of `ClusterEnv`, batched.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": [],
+        "render_fps": FRAMES_PER_SECOND,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        scenario: Any,
+        num_envs: int = 1,
+        *,
+        window: str = "train",
+        seed: int = 0,
+        mask_in: MaskIn = "obs",
+        **fields: Any,
+    ) -> None:
+        """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario."""
+        check_mask_in(mask_in)
+        self.scenario = as_scenario(scenario, **fields)
+        self.simulator = self.scenario.simulator(batch=num_envs)
+        self.num_envs, self.window, self.mask_in = num_envs, window, mask_in
+        layout = self.simulator.layout
+        self.single_observation_space = joint_observation_space(layout, mask_in)
+        self.single_action_space = joint_action_space(layout)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._course, self._next = seed, 0
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin episodes in all environments: of this seed from number 0, or the next numbers."""
+        if isinstance(seed, list):
+            raise ActionError("a vector of seeds is not taken: one seed keys every episode")
+        super().reset(seed=seed)
+        if seed is not None:
+            self._course, self._next = seed, 0
+        self._begin(np.arange(self.num_envs))
+        return self._observation(), self._infos()
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Decide a request in every environment that runs; begin anew in those that have ended."""
+        ended = np.flatnonzero(~self.simulator.running)
+        plans = np.asarray(actions).reshape(self.num_envs, -1)
+        self.simulator.step(plans)
+        if ended.size:
+            self._begin(ended)
+        simulator = self.simulator
+        reward = simulator.reward.mean(axis=1)
+        return (
+            self._observation(),
+            reward,
+            simulator.terminated,
+            simulator.truncated,
+            self._infos(),
+        )
+
+    def _begin(self, which: Any) -> None:
+        """The course's next episodes, one in each of these environments."""
+        episodes = {}
+        for b in which.tolist():
+            episodes[b] = episode_of(
+                self.scenario,
+                self.simulator.trace,
+                self.window,
+                seed=self._course,
+                number=self._next,
+            )
+            self._next += 1
+        self.simulator.reset(episodes)
+
+    def _observation(self) -> Any:
+        seen, mask = self.simulator.observation, self.simulator.mask
+        if self.simulator.clusters == 1:
+            seen, mask = seen[:, 0], mask[:, 0]
+        if self.mask_in == "info":
+            return seen.copy()
+        return {"observation": seen.copy(), "action_mask": mask.copy()}
+
+    def _infos(self) -> dict[str, Any]:
+        state = self.simulator.state
+        infos: dict[str, Any] = {
+            "agent_rewards": state.own_reward.copy(),
+            "reached": state.reached.astype(bool),
+            "effective_action": state.effective.copy(),
+            "illegal": state.illegal.astype(bool),
+            "seconds": state.outcome[:, SECONDS].copy(),
+        }
+        if self.mask_in != "obs":
+            mask = state.mask[:, 0] if self.simulator.clusters == 1 else state.mask
+            infos["action_mask"] = mask.copy()
+        return infos

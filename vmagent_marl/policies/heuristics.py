@@ -1,0 +1,177 @@
+"""Heuristics by name: a packing rule within a cluster, and a passing rule between clusters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.errors import PolicyError
+from vmagent_marl.policies import packing, passing
+from vmagent_marl.policies.policy import Needs
+from vmagent_marl.sim import Simulator
+from vmagent_marl.sim.draws import below, mix, uniform
+from vmagent_marl.sim.jit import entry, part
+from vmagent_marl.sim.rules import Feed, Rules
+from vmagent_marl.sim.state import State
+
+FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
+ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
+
+PACKING = {
+    "first-fit": FIRST_FIT,
+    "best-fit": BEST_FIT,
+    "server-best-fit": SERVER_BEST_FIT,
+    "worst-fit": WORST_FIT,
+    "balance-fit": BALANCE_FIT,
+    "first-server-emptier-node": FIRST_SERVER,
+    "random": RANDOM,
+}
+PASSING = {
+    "accept-always": ACCEPT_ALWAYS,
+    "cheapest-first": CHEAPEST_FIRST,
+    "pass-unless-cheapest-or-last": PASS_UNLESS_CHEAPEST,
+}
+NEEDS: dict[int, Needs] = {CHEAPEST_FIRST: "summaries"}
+
+
+@dataclass(frozen=True)
+class Heuristic:
+    """A packing and a passing rule; with probability `epsilon` a random legal action instead.
+
+    The probability of the action taken is (1 - epsilon) [it is the rule's] + epsilon / legal ones.
+    """
+
+    name: str
+    packing: int
+    passing: int = ACCEPT_ALWAYS
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a share of noise that is none."""
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
+
+    @property
+    def needs(self) -> Needs:
+        """What it reads besides its own servers and the request."""
+        return NEEDS.get(self.passing, "own servers")
+
+    def act(
+        self, batch: Simulator, keys: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """See `Policy.act`."""
+        actions = np.empty((batch.batch, batch.clusters), np.int64)
+        chances = np.empty((batch.batch, batch.clusters), np.float64)
+        _act(
+            batch.rules,
+            batch.feed,
+            batch.state,
+            keys,
+            (self.packing, self.passing, float(self.epsilon)),
+            actions,
+            chances,
+        )
+        return actions, chances
+
+
+@entry
+def _act(
+    rules: Rules,
+    feed: Feed,
+    state: State,
+    keys: NDArray[np.uint64],
+    heuristic: tuple[int, int, float],
+    actions: NDArray[np.int64],
+    chances: NDArray[np.float64],
+) -> None:
+    packing_rule, passing_rule, epsilon = heuristic
+    for b in range(actions.shape[0]):
+        for k in range(actions.shape[1]):
+            planned = plan(rules, feed, state, b, k, keys[b, k], packing_rule, passing_rule)
+            if epsilon == 0.0 and packing_rule != RANDOM:
+                actions[b, k], chances[b, k] = planned, 0.0
+                continue
+            legal = count_legal(state, b, k)
+            noise = mix(keys[b, k])
+            taken = planned
+            if uniform(noise) < epsilon:
+                taken = random_legal(state, b, k, mix(noise))
+            chance = epsilon / legal
+            if packing_rule == RANDOM:
+                chance = 1.0 / legal
+            elif taken == planned:
+                chance += 1.0 - epsilon
+            actions[b, k], chances[b, k] = taken, math.log(chance)
+
+
+@part
+def plan(
+    rules: Rules,
+    feed: Feed,
+    state: State,
+    b: int,
+    k: int,
+    bits: np.uint64,
+    packing_rule: int,
+    passing_rule: int,
+) -> int:
+    """What a heuristic answers for cluster k if the request reaches it."""
+    pass_on = state.mask.shape[2] - 1
+    if packing_rule == RANDOM:
+        return random_legal(state, b, k, bits)
+    slot = pack(rules, feed, state, b, k, packing_rule)
+    if slot == packing.NONE:
+        return pass_on
+    if state.mask[b, k, pass_on] and pass_over(rules, feed, state, b, k, passing_rule):
+        return pass_on
+    return slot
+
+
+@part
+def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a packing rule chooses, or NONE."""
+    if rule == FIRST_FIT:
+        return packing.first_fit(rules, feed, state, b, k)
+    if rule == BEST_FIT:
+        return packing.best_fit(rules, feed, state, b, k)
+    if rule == SERVER_BEST_FIT:
+        return packing.server_best_fit(rules, feed, state, b, k)
+    if rule == WORST_FIT:
+        return packing.worst_fit(rules, feed, state, b, k)
+    if rule == BALANCE_FIT:
+        return packing.balance_fit(rules, feed, state, b, k)
+    return packing.first_server(rules, feed, state, b, k)
+
+
+@part
+def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> bool:
+    """Whether a passing rule lets go what cluster k could place."""
+    if rule == CHEAPEST_FIRST:
+        return passing.cheaper_with_room(rules, feed, state, b, k)
+    if rule == PASS_UNLESS_CHEAPEST:
+        return passing.cheaper_comes(rules, feed, state, b, k)
+    return False
+
+
+@part
+def count_legal(state: State, b: int, k: int) -> int:
+    """Legal actions of cluster k, pass included."""
+    legal = 0
+    for action in range(state.mask.shape[2]):
+        legal += state.mask[b, k, action]
+    return legal
+
+
+@part
+def random_legal(state: State, b: int, k: int, bits: np.uint64) -> int:
+    """A legal action of cluster k, each as likely."""
+    left = below(bits, count_legal(state, b, k))
+    for action in range(state.mask.shape[2]):
+        if state.mask[b, k, action]:
+            if left == 0:
+                return action
+            left -= 1
+    return state.mask.shape[2] - 1

@@ -1,0 +1,31 @@
+"""The one interface of whoever decides: heuristics, mixtures and networks."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.sim import Simulator
+
+Needs = Literal["own servers", "summaries", "everything"]
+
+
+class Policy(Protocol):
+    """Plans for every cluster of every environment of a batch.
+
+    `act` reads the batch (observations and masks, and the simulator's integer arrays, all
+    read-only) and the keys (B, K) uint64, 64 random bits for each (seed, episode, request, agent),
+    from which alone it may draw. It returns actions (B, K) int64 and their log-probabilities
+    (B, K) float64, NaN where they are not known.
+    """
+
+    name: str
+    needs: Needs
+
+    def act(
+        self, batch: Simulator, keys: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Plans and their log-probabilities."""
+        ...

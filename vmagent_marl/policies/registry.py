@@ -1,0 +1,60 @@
+"""Policies by the names that people type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vmagent_marl.errors import PolicyError, unknown_name
+from vmagent_marl.policies.heuristics import ACCEPT_ALWAYS, PACKING, PASSING, Heuristic
+from vmagent_marl.policies.policy import Policy
+from vmagent_marl.scenario import Scenario
+
+DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month
+CHECKPOINT = ".pt"
+
+
+def policy_names(scenario: Scenario | None = None) -> list[str]:
+    """Names of the heuristics; of those that go with a scenario, if one is given."""
+    if scenario is None:
+        return [*PACKING, *PASSING]
+    names = [name for name in PACKING if name != DEFAULT_PACKING or scenario.clusters == 1]
+    if scenario.clusters > 1:
+        names += [name for name in PASSING if _goes_with(name, scenario)]
+    return names
+
+
+def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
+    """A policy by name, or a trained one from a checkpoint's path.
+
+    `first-fit` and the other packing rules take whatever fits; `cheapest-first` and the other
+    passing rules pack by server best fit, or by another rule named behind a plus:
+    `cheapest-first+best-fit`. `epsilon` mixes random legal actions in.
+    """
+    if name.endswith(CHECKPOINT):
+        from vmagent_marl.policies.checkpoint import load_policy
+
+        if epsilon:
+            raise PolicyError(f"{name}: a checkpoint takes no epsilon: leave it out")
+        return load_policy(Path(name))
+    label = name if epsilon == 0.0 else f"{name}-epsilon-{epsilon:g}"
+    passing, plus, packing = name.partition("+")
+    if not plus and passing in PACKING:
+        return Heuristic(label, PACKING[passing], ACCEPT_ALWAYS, epsilon)
+    if passing not in PASSING:
+        raise unknown_name("policy", name, policy_names())
+    if plus and packing not in PACKING:
+        raise unknown_name("packing rule", packing, PACKING)
+    return Heuristic(label, PACKING[packing or DEFAULT_PACKING], PASSING[passing], epsilon)
+
+
+def check_policy(policy: Policy, scenario: Scenario) -> None:
+    """Raise `PolicyError` where a policy needs what the scenario does not tell."""
+    if policy.needs == "summaries" and scenario.summaries == "none":
+        raise PolicyError(
+            f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes none: "
+            "set `summaries: coarse`, or choose another policy"
+        )
+
+
+def _goes_with(name: str, scenario: Scenario) -> bool:
+    return name != "cheapest-first" or scenario.summaries != "none"

@@ -1,0 +1,62 @@
+"""Where what stands in an agent's observation, for kernels, networks and people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmagent_marl.sim.rules import COARSE, FULL, NODES
+
+SERVER = 4  # floats a server: free share by node and resource
+REQUEST = 3  # cpu, memory, halved
+CHAIN = 3  # ring distance, last offer, beyond the tries
+TIME = 2  # hour, weekday
+SUMMARY = 5  # cpu, memory, empty servers, power price, age
+
+
+@dataclass(frozen=True)
+class ObservationLayout:
+    """The order of an observation: one flat float32 vector with every entry in [0, 1].
+
+    servers     free share of each own server's nodes, (server, node, resource); 0 out of service
+    in_service  1 for each own server that takes VMs
+    request     cpu and memory on one node as shares of an own node (at most 1), halved
+    chain       ring distance from home / (clusters - 1), last offer, beyond the tries
+    time        hour of the day / 24, weekday / 7
+    summaries   published by each cluster, this one first, then the ring: free share of cpu, of
+                memory, empty servers / servers, power price / the highest, age / summary_every
+    others      with full summaries: published `servers` and `in_service` of each other cluster
+    """
+
+    clusters: int
+    servers: int  # of the largest cluster
+    summaries: int = 0  # NO_SUMMARIES, COARSE or FULL
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Slice of each part, in order; parts that a scenario has not are empty."""
+        sizes = {
+            "servers": SERVER * self.servers,
+            "in_service": self.servers,
+            "request": REQUEST,
+            "chain": CHAIN,
+            "time": TIME,
+            "summaries": SUMMARY * self.clusters if self.summaries >= COARSE else 0,
+            "others": (SERVER + 1) * self.servers * (self.clusters - 1)
+            if self.summaries == FULL
+            else 0,
+        }
+        slices, start = {}, 0
+        for name, size in sizes.items():
+            slices[name] = slice(start, start + size)
+            start += size
+        return slices
+
+    @property
+    def size(self) -> int:
+        """Floats in one observation."""
+        return self.parts["others"].stop
+
+    @property
+    def actions(self) -> int:
+        """Actions of an agent: a slot each, and pass, the last."""
+        return NODES * self.servers + 1

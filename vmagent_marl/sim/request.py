@@ -1,0 +1,222 @@
+"""The next request: when it is decided, which cluster is its home, and what every agent sees."""
+
+from __future__ import annotations
+
+from vmagent_marl.sim.clock import next_event, publish, run_until
+from vmagent_marl.sim.draws import HOME as HOME_DRAW
+from vmagent_marl.sim.draws import below, key
+from vmagent_marl.sim.jit import part
+from vmagent_marl.sim.layout import CHAIN, REQUEST, SERVER, SUMMARY, TIME
+from vmagent_marl.sim.rules import (
+    CPU,
+    FULL,
+    LEAST_LOADED,
+    MEMORY,
+    NO_SUMMARIES,
+    NODES,
+    PINNED,
+    ROUND_ROBIN,
+    WAIT,
+    Feed,
+    Rules,
+)
+from vmagent_marl.sim.servers import any_slot_fits
+from vmagent_marl.sim.state import (
+    DOWN,
+    EPISODE,
+    EVENT,
+    FIRST,
+    HOME,
+    HOME_TURNED_AWAY,
+    LENGTH,
+    NOW,
+    OFFERED,
+    ROW,
+    RUNNING,
+    SEED,
+    STAMP,
+    STATUS,
+    STOP,
+    TERMINATED,
+    TRUNCATED,
+    TURNED_AWAY,
+    UNTIL,
+    State,
+)
+from vmagent_marl.trace import NEVER
+
+HOURS, DAYS, HOUR_SECONDS = 24, 7, 3600
+
+
+@part
+def await_request(rules: Rules, feed: Feed, state: State, b: int, passed: bool) -> None:
+    """Let time pass until the request of the current row is to be decided, or the episode ends.
+
+    Where VMs wait, the head of the queue is decided when it fits somewhere in its chain; one that
+    all have `passed` waits for what happens next. If nothing will ever happen it would wait for
+    ever: it counts as turned away and ends the episode.
+    """
+    clock = state.clock
+    row = clock[b, ROW]
+    if row >= clock[b, STOP]:
+        clock[b, STATUS] = TERMINATED
+        return
+    second = max(clock[b, NOW], feed.arrival[row])
+    while True:
+        over = second >= clock[b, UNTIL] or clock[b, OFFERED] >= clock[b, LENGTH]
+        run_until(rules, feed, state, b, min(second, clock[b, UNTIL]))
+        if clock[b, STATUS] != RUNNING:
+            return
+        if over:
+            clock[b, STATUS] = TRUNCATED
+            return
+        clock[b, HOME] = home_of(rules, feed, state, b, row)
+        if rules.turned_away != WAIT:
+            clock[b, EVENT] = feed.place_in_events[row] + 1
+            return
+        if not passed and fits_in_chain(rules, feed, state, b):
+            return
+        passed = False
+        second = next_event(rules, feed, state, b)
+        if second == NEVER:
+            clock[b, OFFERED] += 1
+            count_turned_away(state, b)
+            clock[b, STATUS] = TERMINATED
+            return
+
+
+@part
+def count_turned_away(state: State, b: int) -> None:
+    """Nobody takes the request."""
+    state.clock[b, TURNED_AWAY] += 1
+    state.count[b, state.clock[b, HOME], HOME_TURNED_AWAY] += 1
+
+
+@part
+def fits_in_chain(rules: Rules, feed: Feed, state: State, b: int) -> bool:
+    """Whether some cluster that the request will be offered to has room for it."""
+    clusters = state.level.shape[1]
+    for position in range(rules.tries):
+        k = (state.clock[b, HOME] + position) % clusters
+        if any_slot_fits(feed, state, b, k, state.clock[b, ROW]):
+            return True
+    return False
+
+
+@part
+def home_of(rules: Rules, feed: Feed, state: State, b: int, row: int) -> int:
+    """The cluster that a request is offered to first."""
+    clusters = state.level.shape[1]
+    number = row - state.clock[b, FIRST]
+    if clusters == 1:
+        return 0
+    if rules.home == ROUND_ROBIN:
+        return number % clusters
+    if rules.home == LEAST_LOADED:
+        if rules.summary_every == 0:
+            publish(rules, state, b)
+        return _least_loaded(state, b)
+    together = feed.burst[row] if rules.home == PINNED else number
+    draw = key(state.clock[b, SEED], state.clock[b, EPISODE], together, HOME_DRAW)
+    return below(draw, clusters)
+
+
+@part
+def _least_loaded(state: State, b: int) -> int:
+    """The cluster whose published scarcer free share is the largest; the first of equals."""
+    best, most = 0, -1.0
+    for k in range(state.published.shape[1]):
+        room = min(state.published[b, k, CPU], state.published[b, k, MEMORY])
+        if room > most:
+            best, most = k, room
+    return best
+
+
+@part
+def show_request(rules: Rules, feed: Feed, state: State, b: int) -> None:
+    """Write what every agent sees of the request, and its mask."""
+    if rules.summaries != NO_SUMMARIES and rules.summary_every == 0:
+        publish(rules, state, b)
+        state.clock[b, STAMP] = state.clock[b, NOW]
+    clusters = state.level.shape[1]
+    for k in range(clusters):
+        distance = (k - state.clock[b, HOME]) % clusters
+        _show_vm(rules, feed, state, b, k, distance)
+        if rules.summaries != NO_SUMMARIES:
+            _show_summaries(rules, state, b, k)
+        show_mask(rules, feed, state, b, k, distance)
+
+
+@part
+def show_mask(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: int) -> None:
+    """1 for the slots of cluster k that fit, and for pass unless it is the last and has room."""
+    mask, row = state.mask[b, k], state.clock[b, ROW]
+    slots = mask.size - 1
+    if state.clock[b, STATUS] == TERMINATED or state.count[b, k, DOWN] > 0:
+        mask[:slots] = 0
+        mask[slots] = 1
+        return
+    cpu, memory = feed.demand[row, CPU], feed.demand[row, MEMORY]
+    free_cpu, free_memory = state.free[b, k, CPU], state.free[b, k, MEMORY]
+    room = 0
+    if feed.halved[row]:
+        for slot in range(0, slots, NODES):
+            fits = free_cpu[slot] >= cpu and free_memory[slot] >= memory
+            fits_other = free_cpu[slot + 1] >= cpu and free_memory[slot + 1] >= memory
+            mask[slot] = fits and fits_other
+            mask[slot + 1] = 0
+            room |= mask[slot]
+    else:
+        for slot in range(slots):
+            fits = (free_cpu[slot] >= cpu) & (free_memory[slot] >= memory)
+            mask[slot] = fits
+            room |= fits
+    last = distance == rules.tries - 1
+    must_take = last and not rules.may_decline and room != 0
+    mask[slots] = 0 if must_take else 1
+
+
+@part
+def _show_vm(
+    rules: Rules, feed: Feed, state: State, b: int, k: int, distance: int
+) -> None:
+    """The request, the cluster's place in its chain, and the time; zeros where there is no request."""
+    seen = state.observation[b, k]
+    clusters, at = state.level.shape[1], (SERVER + 1) * state.in_service.shape[2]
+    now = state.clock[b, NOW] + feed.start_hour * HOUR_SECONDS
+    hour = now // HOUR_SECONDS
+    seen[at + REQUEST + CHAIN] = (hour % HOURS) / HOURS
+    seen[at + REQUEST + CHAIN + 1] = (hour // HOURS % DAYS) / DAYS
+    if state.clock[b, STATUS] == TERMINATED:
+        seen[at : at + REQUEST + CHAIN] = 0.0
+        return
+    row = state.clock[b, ROW]
+    for resource in range(2):
+        share = feed.demand[row, resource] / rules.node[k, resource]
+        seen[at + resource] = min(share, 1.0)
+    seen[at + 2] = feed.halved[row]
+    seen[at + REQUEST] = distance / max(clusters - 1, 1)
+    seen[at + REQUEST + 1] = 1.0 if distance == rules.tries - 1 else 0.0
+    seen[at + REQUEST + 2] = 1.0 if distance >= rules.tries else 0.0
+
+
+@part
+def _show_summaries(rules: Rules, state: State, b: int, k: int) -> None:
+    """What the clusters published, from cluster k on around the ring."""
+    seen = state.observation[b, k]
+    clusters, servers = state.level.shape[1], state.in_service.shape[2]
+    at = (SERVER + 1) * servers + REQUEST + CHAIN + TIME
+    others = at + SUMMARY * clusters
+    age = 0.0
+    if rules.summary_every > 0:
+        age = (state.clock[b, NOW] - state.clock[b, STAMP]) / rules.summary_every
+    for step in range(clusters):
+        other = (k + step) % clusters
+        for i in range(SUMMARY - 2):
+            seen[at + SUMMARY * step + i] = state.published[b, other, i]
+        seen[at + SUMMARY * step + SUMMARY - 2] = rules.power_share[other]
+        seen[at + SUMMARY * step + SUMMARY - 1] = age
+        if rules.summaries == FULL and step > 0:
+            start = others + (step - 1) * (SERVER + 1) * servers
+            for i in range((SERVER + 1) * servers):
+                seen[start + i] = state.published_servers[b, other, i]

@@ -1,0 +1,131 @@
+"""What the kernels compute with: a scenario's `Rules` and a trace's `Feed`, all integers and arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.trace import NEVER, Trace
+
+CPU, MEMORY = 0, 1  # resources, in milli-vCPU and MiB
+NODES = 2  # NUMA nodes of a server; slot = NODES * server + node
+
+END, COUNT, WAIT = 0, 1, 2  # what being turned away means
+ROUND_ROBIN, RANDOM, PINNED, LEAST_LOADED = 0, 1, 2, 3  # how a request gets its home
+NO_SUMMARIES, COARSE, FULL = 0, 1, 2  # what clusters publish
+RESTORE, DRAIN, OUTAGE = 0, 1, 2  # what happens to a cluster
+
+LARGE_CPU = 16_000  # milli-vCPU from which a VM counts as large in the metrics
+BURST_GAP = 10  # s between VMs of one type up to which they are of one burst
+COMMON_SHARE = 0.05  # share of the requests from which a type of VM is common
+
+
+class Rules(NamedTuple):
+    """A scenario in the units of the kernels. K clusters, padded to S servers each."""
+
+    node: NDArray[np.int32]  # (K, resource) capacity of one NUMA node, milli-vCPU and MiB
+    servers: NDArray[np.int64]  # (K,) in service at the start
+    most: NDArray[np.int64]  # (K,) in service after every expansion
+    power: NDArray[np.float64]  # (K,) price per vCPU of a server that is not empty, and hour
+    power_share: NDArray[np.float64]  # (K,) power over the highest of the clusters
+    price: float  # revenue per running vCPU and hour
+    kept: NDArray[np.float64]  # (tries,) share of the revenue that is kept, by position in chain
+    halve_resource: int  # CPU or MEMORY
+    halve_above: int  # amount of it above which a VM is halved; NEVER: none is
+    departures: bool  # whether VMs leave
+    turned_away: int  # END, COUNT or WAIT
+    turned_away_cost: float  # taken from the home's reward for each VM turned away
+    may_decline: bool  # whether the last in the chain may pass what fits its servers
+    tries: int  # offers a request gets, at most
+    home: int  # ROUND_ROBIN, RANDOM, PINNED or LEAST_LOADED
+    threshold: float  # used share that orders servers
+    expansion: int  # servers an order brings; 0: none is ever placed
+    lead_time: int  # s from an order to its servers' service
+    changes: NDArray[np.int64]  # (n, 3) second of the episode, cluster, RESTORE / DRAIN / OUTAGE
+    summaries: int  # NO_SUMMARIES, COARSE or FULL
+    summary_every: int  # s; 0: always fresh
+    weights: NDArray[np.float64]  # (rewards,) over the scenario's constant, in the order of rewards
+    share: float  # of the team's mean in an agent's reward
+
+
+class Feed(NamedTuple):
+    """A trace as the kernels read it. n requests."""
+
+    arrival: NDArray[np.int64]  # (n,) s
+    lifetime: NDArray[np.int64]  # (n,) s, NEVER: stays
+    demand: NDArray[np.int32]  # (n, resource) on each node it takes, milli-vCPU and MiB
+    total: NDArray[np.int32]  # (n, resource) of the VM
+    halved: NDArray[np.uint8]  # (n,) 1: takes both nodes of a server
+    burst: NDArray[np.int32]  # (n,) number of the burst
+    events: NDArray[np.int32]  # (m,) arrivals (row) and departures (~row) in order of time
+    place_in_events: NDArray[np.int32]  # (n,) where a row's arrival is
+    common: NDArray[np.int32]  # (types, resource) the smallest common types, none above another
+    start_hour: int  # hour of the day at second 0
+
+
+def feed(trace: Trace, rules: Rules) -> Feed:
+    """The trace under the scenario's rules of halving and departing."""
+    total = np.stack([trace.cpu, trace.memory], axis=1).astype(np.int32)
+    halved = total[:, rules.halve_resource] > rules.halve_above
+    demand = np.where(halved[:, None], total - total // 2, total)
+    stays = trace.departure == NEVER
+    if not rules.departures:
+        stays = np.ones(len(trace), dtype=bool)
+    lifetime = np.where(stays, NEVER, trace.departure - trace.arrival)
+    events = _events(trace, np.flatnonzero(~stays))
+    place = np.empty(len(trace), dtype=np.int32)
+    is_arrival = events >= 0
+    place[events[is_arrival]] = np.flatnonzero(is_arrival)
+    return Feed(
+        arrival=trace.arrival,
+        lifetime=lifetime,
+        demand=np.ascontiguousarray(demand, dtype=np.int32),
+        total=total,
+        halved=halved.astype(np.uint8),
+        burst=_bursts(trace),
+        events=events,
+        place_in_events=place,
+        common=_common_types(total, halved),
+        start_hour=trace.start_hour,
+    )
+
+
+def _events(trace: Trace, leaving: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Arrivals and departures in the order of time, departures first within a second.
+
+    A VM that leaves in the second of its own arrival does so right after it.
+    """
+    rows = np.arange(len(trace), dtype=np.int32)
+    instant = trace.departure[leaving] == trace.arrival[leaving]
+    time = np.concatenate([trace.arrival, trace.departure[leaving]])
+    kind = np.concatenate([np.ones(len(trace), np.int8), instant.astype(np.int8)])
+    row = np.concatenate([rows, rows[leaving]])
+    leaves = np.concatenate([np.zeros(len(trace), np.int8), np.ones(len(leaving), np.int8)])
+    order = np.lexsort((leaves, row, kind, time))
+    return np.where(leaves == 1, ~row, row)[order].astype(np.int32)
+
+
+def _bursts(trace: Trace) -> NDArray[np.int32]:
+    """Number of the burst of each row: one type, at most `BURST_GAP` seconds apart."""
+    _, kind = np.unique(np.stack([trace.cpu, trace.memory]), axis=1, return_inverse=True)
+    kind = kind.reshape(-1)
+    order = np.lexsort((np.arange(len(trace)), kind))
+    starts = np.ones(len(trace), dtype=bool)
+    same_kind = kind[order][1:] == kind[order][:-1]
+    close = np.diff(trace.arrival[order]) <= BURST_GAP
+    starts[1:] = ~(same_kind & close)
+    burst = np.empty(len(trace), dtype=np.int32)
+    burst[order] = np.cumsum(starts) - 1
+    return burst
+
+
+def _common_types(total: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The common types of VM that fit one node, without those that need more than another."""
+    if len(total) == 0:
+        return np.empty((0, 2), dtype=np.int32)
+    types, count = np.unique(total[~halved], axis=0, return_counts=True)
+    types = types[count >= COMMON_SHARE * len(total)]
+    above = (types[:, None] >= types[None]).all(axis=2) & (types[:, None] > types[None]).any(axis=2)
+    return np.ascontiguousarray(types[~above.any(axis=1)], dtype=np.int32)

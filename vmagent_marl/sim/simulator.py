@@ -1,0 +1,208 @@
+"""A batch of environments that play the offer chain: the one simulator under every interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmagent_marl.errors import ActionError, ScenarioError
+from vmagent_marl.sim.layout import ObservationLayout
+from vmagent_marl.sim.metrics import Metrics, measure
+from vmagent_marl.sim.reach import first_fit_reach
+from vmagent_marl.sim.rules import Rules, feed
+from vmagent_marl.sim.state import (
+    FIRST,
+    ROW,
+    RUNNING,
+    STATUS,
+    TERMINATED,
+    TRUNCATED,
+    State,
+    allocate,
+    with_room,
+)
+from vmagent_marl.sim.step import advance, answer_of, draw_keys
+from vmagent_marl.trace import NEVER, Trace
+
+FIRST_ROOM = 1024  # numbers of VMs that an episode has room for at first; doubled when needed
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What an environment plays: rows of the trace, where they end, and the keys of its draws."""
+
+    first: int  # row of the first request
+    stop: int | None = None  # row before which it ends; None: the trace's end
+    number: int = 0  # of the episode, a key of every draw
+    seed: int = 0  # a key of every draw
+
+
+class Simulator:
+    """B environments with K clusters of up to S servers each, stepped by one call.
+
+    Arrays (first axis: the environment; live, read-only for callers, rewritten by the next step):
+
+    observation  (B, K, F) float32, in the order of `layout`
+    mask         (B, K, A) int8, 1 = legal; the last action is pass
+    reward       (B, K) float64 after sharing; own_reward before it
+    terminated, truncated  (B,) bool
+
+    An environment that has ended stays as it is, with reward 0, until it is reset.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        trace: Trace,
+        *,
+        batch: int = 1,
+        length: int | None = None,
+        seconds: int | None = None,
+        reach_plus: int | None = None,
+        privileged: bool = False,
+    ) -> None:
+        """`length`, `seconds`: truncation; `reach_plus`: length = first fit's reach + this."""
+        if len(trace) == 0:
+            raise ScenarioError(f"trace {trace.name!r} holds no request: give one with rows")
+        self.rules = rules
+        self.trace = trace
+        self.feed = feed(trace, rules)
+        self.layout = ObservationLayout(
+            clusters=len(rules.servers), servers=int(rules.most.max()), summaries=rules.summaries
+        )
+        self.batch = batch
+        self._length, self._seconds, self._reach_plus = length, seconds, reach_plus
+        self.privileged = privileged
+        room = min(FIRST_ROOM if length is None else length, len(trace)) + 1
+        self._all = np.arange(batch)
+        self._no_episodes = np.empty((0, 6), np.int64)
+        self._no_plans = np.zeros((batch, self.layout.clusters), np.int64)
+        self.state: State = allocate(rules, self.layout, batch, room)
+
+    @property
+    def clusters(self) -> int:
+        """K."""
+        return self.layout.clusters
+
+    @property
+    def servers(self) -> int:
+        """S, of the largest cluster after every expansion."""
+        return self.layout.servers
+
+    @property
+    def actions(self) -> int:
+        """A = 2 S + 1."""
+        return self.layout.actions
+
+    @property
+    def observation(self) -> NDArray[np.float32]:
+        """(B, K, F), live."""
+        return self.state.observation
+
+    @property
+    def mask(self) -> NDArray[np.int8]:
+        """(B, K, A), live."""
+        return self.state.mask
+
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """(B, K) of the last transition, after sharing, live."""
+        return self.state.reward
+
+    @property
+    def own_reward(self) -> NDArray[np.float64]:
+        """(B, K) of the last transition, before sharing, live."""
+        return self.state.own_reward
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """(B,)"""
+        return self.state.clock[:, STATUS] == TERMINATED
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """(B,)"""
+        return self.state.clock[:, STATUS] == TRUNCATED
+
+    @property
+    def running(self) -> NDArray[np.bool_]:
+        """(B,)"""
+        return self.state.clock[:, STATUS] == RUNNING
+
+    def length_from(self, first: int) -> int:
+        """Requests after which an episode from this row is truncated."""
+        if self._reach_plus is not None:
+            return first_fit_reach(self.rules, self.feed, first) + self._reach_plus
+        return NEVER if self._length is None else self._length
+
+    def reset(self, episodes: dict[int, Episode]) -> None:
+        """Begin these episodes in these environments; the others go on."""
+        table = np.empty((len(episodes), 6), np.int64)
+        for i, (b, episode) in enumerate(episodes.items()):
+            stop = len(self.trace) if episode.stop is None else episode.stop
+            if not 0 <= episode.first < stop <= len(self.trace):
+                raise ScenarioError(
+                    f"an episode cannot begin at row {episode.first} and end before row {stop}: "
+                    f"trace {self.trace.name!r} has rows 0 to {len(self.trace) - 1}"
+                )
+            length = self.length_from(episode.first)
+            seconds = NEVER if self._seconds is None else self._seconds
+            table[i] = episode.first, stop, length, seconds, episode.seed, episode.number
+        which = np.fromiter(episodes, np.int64, len(episodes))
+        advance(self.rules, self.feed, self.state, which, table, self._no_plans)
+
+    def step(self, actions: ArrayLike) -> None:
+        """Decide every running environment's request by these plans, (B, K) of `Discrete(A)`.
+
+        Raises `ActionError` for an action outside of the space; one outside of the mask counts as
+        pass where that is legal, else as the lowest legal slot.
+        """
+        plans = np.ascontiguousarray(actions, np.int64)
+        if plans.shape != (self.batch, self.clusters):
+            raise ActionError(
+                f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
+                "one for each environment and cluster"
+            )
+        if plans.size and (plans.min() < 0 or plans.max() >= self.actions):
+            b, k = np.argwhere((plans < 0) | (plans >= self.actions))[0]
+            raise ActionError(_outside(int(plans[b, k]), int(b), int(k), self.actions))
+        highest = advance(self.rules, self.feed, self.state, self._all, self._no_episodes, plans)
+        if highest + 1 >= self.state.placed_at.shape[1]:
+            self.state = with_room(self.state, 2 * self.state.placed_at.shape[1])
+
+    def answer(self, b: int, k: int, action: int) -> int:
+        """How an action of cluster k would count: itself, or what stands for an illegal one."""
+        if not 0 <= action < self.actions:
+            raise ActionError(_outside(action, b, k, self.actions))
+        return int(answer_of(self.feed, self.state, b, k, action))
+
+    def keys(self) -> NDArray[np.uint64]:
+        """(B, K) random bits, a function of (seed, episode, request, agent)."""
+        keys = np.empty((self.batch, self.clusters), np.uint64)
+        draw_keys(self.state, keys)
+        return keys
+
+    def number(self, b: int) -> int:
+        """Number of the request that is to be decided, in its episode."""
+        return int(self.state.clock[b, ROW] - self.state.clock[b, FIRST])
+
+    def metrics(self, b: int = 0) -> Metrics:
+        """Metrics of environment b's episode up to now."""
+        return measure(self.rules, self.feed, self.state, b)
+
+    def snapshot(self) -> State:
+        """A copy of everything that changes; `restore` brings it back."""
+        return State(*(array.copy() for array in self.state))
+
+    def restore(self, snapshot: State) -> None:
+        """Go on from a snapshot of this simulator."""
+        self.state = State(*(array.copy() for array in snapshot))
+
+
+def _outside(action: int, b: int, k: int, actions: int) -> str:
+    return (
+        f"action {action} of cluster_{k} (environment {b}) is outside of Discrete({actions}): "
+        f"give 0 to {actions - 1}"
+    )

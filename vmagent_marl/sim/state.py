@@ -1,0 +1,162 @@
+"""The state of a batch of environments: a structure of arrays, and the names of their columns.
+
+B environments, K clusters, S servers a cluster (of the largest), P positions in the chain,
+V VMs an episode can number, slot = 2 * server + node.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.sim.layout import SUMMARY, ObservationLayout
+from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
+
+# columns of `clock`
+(
+    NOW,  # s, of the trace
+    START,  # s, when the episode began
+    FIRST,  # row of the episode's first request
+    ROW,  # row of the request that is to be decided
+    STOP,  # row before which the episode ends
+    LENGTH,  # requests after which it is truncated
+    UNTIL,  # s at which it is truncated
+    EVENT,  # place in the feed's events
+    CHANGE,  # the next of the rules' changes
+    STAMP,  # s, when the summaries were published
+    HOME,  # cluster the request is offered to first
+    STATUS,  # RUNNING, TERMINATED or TRUNCATED
+    SEED,
+    EPISODE,
+    HEAPED,  # departures in the heap
+    OFFERED,  # requests decided so far
+    TURNED_AWAY,  # of them
+    CLOCK_COLUMNS,
+) = range(18)
+
+RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+
+# columns of `level` (now) and of `integral` (level x seconds)
+(
+    USED_CPU,  # milli-vCPU
+    USED_MEMORY,  # MiB
+    ACTIVE,  # servers that are not empty
+    SERVING,  # servers in service
+    TILT,  # sum over servers of |free cpu of node 0 - of node 1|, milli-vCPU
+    STRANDED_CPU,  # free on servers where no common type fits, milli-vCPU
+    STRANDED_MEMORY,  # the same in MiB
+    LOWER_BOUND,  # servers that what runs needs at least
+    LEVELS,
+) = range(9)
+
+# columns of `count`
+(
+    PLACED,  # VMs
+    PLACED_LARGE,  # of LARGE_CPU and more
+    HOPS,  # sum of the positions at which VMs were taken
+    KILLED,  # VMs ended by an outage
+    HOME_TURNED_AWAY,  # VMs of this home that nobody took
+    DOWN,  # changes that hold the cluster out of service
+    DUE,  # s at which ordered servers enter service, or NEVER
+    COUNTS,
+) = range(8)
+
+# columns of `outcome`, the last transition
+(
+    PLACED_IN,  # cluster, or NOBODY
+    SLOT,
+    POSITION,
+    SECONDS,  # from the decision to the next one
+    WAITED,  # s from arrival to placement
+    OUTCOMES,
+) = range(6)
+
+NOBODY = -1
+UNPLACED, GONE, ENDED = -1, -2, -3  # in `placed_at`: never placed, departed, killed
+
+
+class State(NamedTuple):
+    """Arrays of the batch; the first axis is the environment."""
+
+    clock: NDArray[np.int64]  # (B, CLOCK_COLUMNS)
+    level: NDArray[np.int64]  # (B, K, LEVELS)
+    integral: NDArray[np.int64]  # (B, K, LEVELS) level x s
+    count: NDArray[np.int64]  # (B, K, COUNTS)
+    free: NDArray[np.int32]  # (B, K, resource, slot) milli-vCPU and MiB; 0 out of service
+    in_service: NDArray[np.uint8]  # (B, K, S)
+    vms_on: NDArray[np.int32]  # (B, K, S)
+    placed_at: NDArray[np.int32]  # (B, V) (position x K + cluster) x slots + slot, or UNPLACED ...
+    waited: NDArray[np.int32]  # (B, V) s, where VMs wait
+    heap: NDArray[np.int64]  # (B, V, 2) second of departure and number of the VM, where VMs wait
+    running: NDArray[np.int64]  # (B, K, P) milli-vCPU that run, by position at which they were taken
+    earned: NDArray[np.int64]  # (B, K, P) milli-vCPU x s
+    earned_before: NDArray[np.int64]  # (B, K, P) at the last decision
+    active_before: NDArray[np.int64]  # (B, K) server x s at the last decision
+    tilt_before: NDArray[np.int64]  # (B, K) milli-vCPU at the last decision
+    published: NDArray[np.float32]  # (B, K, 3) free share of cpu, of memory, empty servers' share
+    published_servers: NDArray[np.float32]  # (B, K, 5S) servers and in_service, with full summaries
+    outcome: NDArray[np.int64]  # (B, OUTCOMES)
+    effective: NDArray[np.int64]  # (B, K) the answers as they counted
+    reached: NDArray[np.uint8]  # (B, K) whether the request was offered to the cluster
+    illegal: NDArray[np.uint8]  # (B, K) whether its answer was outside the mask
+    own_reward: NDArray[np.float64]  # (B, K) before sharing
+    reward: NDArray[np.float64]  # (B, K)
+    observation: NDArray[np.float32]  # (B, K, F)
+    mask: NDArray[np.int8]  # (B, K, A)
+
+
+def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> State:
+    """An empty state in which no environment runs yet; `vms` is V."""
+    clusters, servers = layout.clusters, layout.servers
+    slots, waits = NODES * servers, rules.turned_away == WAIT
+    state = State(
+        clock=np.zeros((batch, CLOCK_COLUMNS), np.int64),
+        level=np.zeros((batch, clusters, LEVELS), np.int64),
+        integral=np.zeros((batch, clusters, LEVELS), np.int64),
+        count=np.zeros((batch, clusters, COUNTS), np.int64),
+        free=np.zeros((batch, clusters, 2, slots), np.int32),
+        in_service=np.zeros((batch, clusters, servers), np.uint8),
+        vms_on=np.zeros((batch, clusters, servers), np.int32),
+        placed_at=np.full((batch, vms), UNPLACED, np.int32),
+        waited=np.zeros((batch, vms if waits else 0), np.int32),
+        heap=np.zeros((batch, vms if waits else 0, 2), np.int64),
+        running=np.zeros((batch, clusters, rules.tries), np.int64),
+        earned=np.zeros((batch, clusters, rules.tries), np.int64),
+        earned_before=np.zeros((batch, clusters, rules.tries), np.int64),
+        active_before=np.zeros((batch, clusters), np.int64),
+        tilt_before=np.zeros((batch, clusters), np.int64),
+        published=np.zeros((batch, clusters, SUMMARY - 2), np.float32),
+        published_servers=np.zeros(
+            (batch, clusters, 5 * servers if rules.summaries == FULL else 0), np.float32
+        ),
+        outcome=np.zeros((batch, OUTCOMES), np.int64),
+        effective=np.zeros((batch, clusters), np.int64),
+        reached=np.zeros((batch, clusters), np.uint8),
+        illegal=np.zeros((batch, clusters), np.uint8),
+        own_reward=np.zeros((batch, clusters), np.float64),
+        reward=np.zeros((batch, clusters), np.float64),
+        observation=np.zeros((batch, clusters, layout.size), np.float32),
+        mask=np.zeros((batch, clusters, layout.actions), np.int8),
+    )
+    state.clock[:, STATUS] = TERMINATED
+    state.mask[:, :, -1] = 1
+    return state
+
+
+def with_room(state: State, vms: int) -> State:
+    """The same state with room for `vms` numbers of VMs."""
+
+    def widen(array: NDArray[np.generic], fill: int) -> NDArray[np.generic]:
+        if array.shape[1] == 0:
+            return array
+        wide = np.full((array.shape[0], vms, *array.shape[2:]), fill, array.dtype)
+        wide[:, : array.shape[1]] = array
+        return wide
+
+    return state._replace(
+        placed_at=widen(state.placed_at, UNPLACED),
+        waited=widen(state.waited, 0),
+        heap=widen(state.heap, 0),
+    )

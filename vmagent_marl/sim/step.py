@@ -1,0 +1,261 @@
+"""The kernels that Python calls: an episode begins, and every environment of a batch steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.sim.clock import order_servers, publish
+from vmagent_marl.sim.draws import key
+from vmagent_marl.sim.jit import entry, part
+from vmagent_marl.sim.queue import push_departure
+from vmagent_marl.sim.request import await_request, count_turned_away, show_request
+from vmagent_marl.sim.rewards import begin_transition, own_reward
+from vmagent_marl.sim.rules import CPU, END, NODES, WAIT, Feed, Rules
+from vmagent_marl.sim.servers import enter_service, place, show_server
+from vmagent_marl.sim.state import (
+    DUE,
+    EPISODE,
+    EVENT,
+    FIRST,
+    HOME,
+    LENGTH,
+    NOBODY,
+    NOW,
+    OFFERED,
+    PLACED_IN,
+    POSITION,
+    ROW,
+    RUNNING,
+    SECONDS,
+    SEED,
+    SLOT,
+    STAMP,
+    START,
+    STATUS,
+    STOP,
+    TERMINATED,
+    UNPLACED,
+    UNTIL,
+    WAITED,
+    State,
+)
+from vmagent_marl.trace import NEVER
+
+
+@entry
+def advance(
+    rules: Rules,
+    feed: Feed,
+    state: State,
+    which: NDArray[np.int64],
+    episodes: NDArray[np.int64],
+    actions: NDArray[np.int64],
+) -> int:
+    """Begin an episode in, or step, each environment of `which`, up to its next request.
+
+    `actions` (B, K) decide the requests of running environments. Where `episodes` (n, 6) has rows,
+    one for each of `which`, they begin instead: row of the first request, row before which it ends,
+    requests and seconds after which it is truncated (or NEVER), seed, episode's number.
+
+    Returns the largest number of a VM to be decided next, for whoever keeps room for them.
+    """
+    highest = 0
+    for i in range(which.size):
+        b = which[i]
+        begins = episodes.shape[0] > 0
+        if begins:
+            _begin(rules, feed, state, b, episodes[i])
+        elif state.clock[b, STATUS] == RUNNING:
+            begin_transition(state, b)
+            _decide(rules, feed, state, b, actions[b])
+        else:
+            _stay(state, b)
+            continue
+        decided_at, row, home = state.clock[b, NOW], state.clock[b, ROW], state.clock[b, HOME]
+        queued = False
+        if not begins:
+            queued = _leave(rules, state, b)
+        await_request(rules, feed, state, b, queued)
+        state.outcome[b, SECONDS] = state.clock[b, NOW] - decided_at
+        if not begins:
+            _pay(rules, feed, state, b, row, home)
+        show_request(rules, feed, state, b)
+        highest = max(highest, state.clock[b, ROW] - state.clock[b, FIRST])
+    return highest
+
+
+@part
+def _decide(
+    rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]
+) -> None:
+    """The request goes around, and its VM starts where the chain put it or is turned away."""
+    offer(rules, feed, state, b, actions)
+    if state.outcome[b, PLACED_IN] != NOBODY:
+        _start(rules, feed, state, b)
+    elif rules.turned_away != WAIT:
+        count_turned_away(state, b)
+        if rules.turned_away == END:
+            state.clock[b, STATUS] = TERMINATED
+    order_servers(rules, feed, state, b)
+
+
+@part
+def _leave(rules: Rules, state: State, b: int) -> bool:
+    """Turn to the next request; whether this one stays at the head of the queue instead."""
+    if rules.turned_away == WAIT and state.outcome[b, PLACED_IN] == NOBODY:
+        return True
+    state.clock[b, OFFERED] += 1
+    state.clock[b, ROW] += 1
+    return False
+
+
+@part
+def _stay(state: State, b: int) -> None:
+    """An environment that has ended stays as it is, without reward."""
+    state.own_reward[b, :] = 0.0
+    state.reward[b, :] = 0.0
+    state.outcome[b, SECONDS] = 0
+
+
+@part
+def offer(
+    rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]
+) -> None:
+    """Home first, then around the ring, `tries` offers at most: the first that places it keeps it."""
+    clusters, pass_on = state.mask.shape[1], state.mask.shape[2] - 1
+    for k in range(clusters):
+        state.reached[b, k] = 0
+        state.effective[b, k] = pass_on
+        state.illegal[b, k] = legal_answer(feed, state, b, k, actions[k]) != _even(
+            feed, state, b, actions[k], pass_on
+        )
+    state.outcome[b, PLACED_IN] = NOBODY
+    state.outcome[b, SLOT] = NOBODY
+    state.outcome[b, POSITION] = NOBODY
+    state.outcome[b, WAITED] = 0
+    for position in range(rules.tries):
+        k = (state.clock[b, HOME] + position) % clusters
+        answer = legal_answer(feed, state, b, k, actions[k])
+        state.reached[b, k] = 1
+        state.effective[b, k] = answer
+        if answer != pass_on:
+            state.outcome[b, PLACED_IN] = k
+            state.outcome[b, SLOT] = answer
+            state.outcome[b, POSITION] = position
+            return
+
+
+@part
+def legal_answer(feed: Feed, state: State, b: int, k: int, action: int) -> int:
+    """The action as it counts: an illegal one is pass where pass is legal, else the lowest slot."""
+    mask = state.mask[b, k]
+    pass_on = mask.size - 1
+    action = _even(feed, state, b, action, pass_on)
+    if mask[action]:
+        return action
+    if mask[pass_on]:
+        return pass_on
+    for slot in range(pass_on):
+        if mask[slot]:
+            return slot
+    return pass_on
+
+
+@part
+def _even(feed: Feed, state: State, b: int, action: int, pass_on: int) -> int:
+    """For a halved VM both actions of a server mean the same placement, named by the even one."""
+    if action < pass_on and feed.halved[state.clock[b, ROW]]:
+        return action - action % NODES
+    return action
+
+
+@part
+def _start(rules: Rules, feed: Feed, state: State, b: int) -> None:
+    """The VM starts where the chain put it."""
+    now, row, outcome = state.clock[b, NOW], state.clock[b, ROW], state.outcome[b]
+    place(rules, feed, state, b, outcome[PLACED_IN], outcome[SLOT], outcome[POSITION])
+    outcome[WAITED] = now - feed.arrival[row]
+    if rules.turned_away == WAIT:
+        vm = row - state.clock[b, FIRST]
+        state.waited[b, vm] = outcome[WAITED]
+        if feed.lifetime[row] != NEVER:
+            push_departure(state, b, now + feed.lifetime[row], vm)
+
+
+@part
+def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int, home: int) -> None:
+    """Every agent's reward for the transition, shared with the team as the scenario says."""
+    clusters = state.own_reward.shape[1]
+    team = 0.0
+    for k in range(clusters):
+        placed = 1 if state.outcome[b, PLACED_IN] == k else 0
+        waited = state.outcome[b, WAITED]
+        own = own_reward(rules, state, b, k, placed, feed.total[row, CPU], waited)
+        if k == home and state.outcome[b, PLACED_IN] == NOBODY and rules.turned_away != WAIT:
+            own -= rules.turned_away_cost
+        state.own_reward[b, k] = own
+        team += own
+    for k in range(clusters):
+        own = state.own_reward[b, k]
+        state.reward[b, k] = rules.share * team / clusters + (1.0 - rules.share) * own
+
+
+@part
+def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.int64]) -> None:
+    """An empty cluster at the arrival of the episode's first request."""
+    numbered = min(state.clock[b, ROW] - state.clock[b, FIRST] + 1, state.placed_at.shape[1])
+    state.placed_at[b, :numbered] = UNPLACED
+    first = episode[0]
+    now = feed.arrival[first]
+    clock = state.clock[b]
+    clock[:] = 0
+    clock[NOW] = clock[START] = now
+    clock[FIRST] = clock[ROW] = first
+    clock[STOP] = episode[1]
+    clock[LENGTH] = episode[2]
+    clock[UNTIL] = NEVER if episode[3] == NEVER else now + episode[3]
+    clock[SEED], clock[EPISODE] = episode[4], episode[5]
+    clock[EVENT] = feed.place_in_events[first] + 1
+    clock[STAMP] = now
+    if rules.summary_every > 0:
+        clock[STAMP] = now // rules.summary_every * rules.summary_every
+    clock[STATUS] = RUNNING
+    state.level[b] = 0
+    state.integral[b] = 0
+    state.count[b] = 0
+    state.free[b] = 0
+    state.in_service[b] = 0
+    state.vms_on[b] = 0
+    state.running[b] = 0
+    state.earned[b] = 0
+    state.outcome[b] = 0
+    state.outcome[b, PLACED_IN] = NOBODY
+    state.reached[b] = 0
+    state.illegal[b] = 0
+    state.effective[b] = state.mask.shape[2] - 1
+    state.own_reward[b] = 0.0
+    state.reward[b] = 0.0
+    for k in range(state.free.shape[1]):
+        state.count[b, k, DUE] = NEVER
+        for server in range(rules.servers[k]):
+            enter_service(rules, feed, state, b, k, server)
+        for server in range(rules.servers[k], state.in_service.shape[2]):
+            show_server(rules, state, b, k, server)
+    publish(rules, state, b)
+
+
+@entry
+def answer_of(feed: Feed, state: State, b: int, k: int, action: int) -> int:
+    """`legal_answer`, for Python."""
+    return legal_answer(feed, state, b, k, action)
+
+
+@entry
+def draw_keys(state: State, keys: NDArray[np.uint64]) -> None:
+    """64 random bits (B, K) for each agent's answer to the request that is to be decided."""
+    for b in range(keys.shape[0]):
+        clock = state.clock[b]
+        number = clock[ROW] - clock[FIRST]
+        for k in range(keys.shape[1]):
+            keys[b, k] = key(clock[SEED], clock[EPISODE], number, k)

@@ -1,0 +1,105 @@
+"""What a trace holds, in figures that tell one trace from another."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.trace import NEVER, Trace
+
+_DAY = 86_400  # s
+_BURST_GAP = 10  # s: VMs of one type that follow each other within it are one burst
+_LARGE_BURST = 10  # VMs
+_TYPES_SHOWN = 10
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+
+
+def describe(trace: Trace) -> dict[str, object]:
+    """A summary in plain numbers, strings, lists and dicts, ready to be printed or dumped.
+
+    Keys: name, fingerprint, start_hour; requests (VMs); span_days (first to last arrival);
+    never_deleted_share; large_burst_share (VMs that come in bursts of 10 and more, see
+    `burst_sizes`); lifetime_s (quantiles of VMs that are deleted, by probability; None where none
+    is); mean_vcpu, peak_vcpu, mean_memory_gb, peak_memory_gb (of all VMs that run at once, over
+    the span); type_count; types (the ten most frequent: vcpu, memory_gb, share of the requests,
+    lifetime_s).
+
+    Raises `TraceError` for a trace without requests.
+    """
+    if not len(trace):
+        raise TraceError(f"trace {trace.name!r} has no request to describe")
+    vm_type, cpu, memory = vm_types(trace)
+    count = np.bincount(vm_type)
+    shown = np.argsort(-count, kind="stable")[:_TYPES_SHOWN]
+    mean_cpu, peak_cpu = _load(trace, trace.cpu)
+    mean_memory, peak_memory = _load(trace, trace.memory)
+    return {
+        "name": trace.name,
+        "fingerprint": trace.fingerprint,
+        "start_hour": trace.start_hour,
+        "requests": len(trace),
+        "span_days": int(trace.arrival[-1] - trace.arrival[0]) / _DAY,
+        "never_deleted_share": float((trace.departure == NEVER).mean()),
+        "large_burst_share": float((burst_sizes(trace) >= _LARGE_BURST).mean()),
+        "lifetime_s": _lifetimes(trace, np.ones(len(trace), dtype=np.bool_)),
+        "mean_vcpu": mean_cpu / 1000,
+        "peak_vcpu": peak_cpu / 1000,
+        "mean_memory_gb": mean_memory / 1024,
+        "peak_memory_gb": peak_memory / 1024,
+        "type_count": int(count.size),
+        "types": [
+            {
+                "vcpu": int(cpu[t]) / 1000,
+                "memory_gb": int(memory[t]) / 1024,
+                "share": int(count[t]) / len(trace),
+                "lifetime_s": _lifetimes(trace, vm_type == t),
+            }
+            for t in shown.tolist()
+        ],
+    }
+
+
+def vm_types(
+    trace: Trace,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """(n,) the VM type of each row, and (types,) milli-vCPU and MiB of each, smallest first."""
+    both = trace.cpu.astype(np.int64) << 32 | trace.memory
+    _, first, index = np.unique(both, return_index=True, return_inverse=True)
+    return index, trace.cpu[first], trace.memory[first]
+
+
+def burst_sizes(trace: Trace, gap: int = _BURST_GAP) -> NDArray[np.int64]:
+    """(n,) VMs in the burst of each row: of one type, each within `gap` s of the one before."""
+    vm_type, _, _ = vm_types(trace)
+    by_type = vm_type.argsort(kind="stable")  # within a type, still in the order of arrival
+    starts = np.ones(len(trace), dtype=np.bool_)
+    starts[1:] = np.diff(vm_type[by_type]) != 0
+    starts[1:] |= np.diff(trace.arrival[by_type]) > gap
+    burst = np.cumsum(starts) - 1
+    size = np.empty(len(trace), dtype=np.int64)
+    size[by_type] = np.bincount(burst)[burst]
+    return size
+
+
+def _lifetimes(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float] | None:
+    """Quantiles in s of the chosen VMs that are deleted, by probability."""
+    chosen = chosen & (trace.departure != NEVER)
+    lifetimes = trace.departure[chosen] - trace.arrival[chosen]
+    if not lifetimes.size:
+        return None
+    values = np.quantile(lifetimes, _QUANTILES).tolist()
+    return dict(zip(map(str, _QUANTILES), values, strict=True))
+
+
+def _load(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:
+    """Mean and peak of what runs at once, from the first arrival to the last, in the same unit."""
+    last = int(trace.arrival[-1])
+    ends = trace.departure <= last  # afterwards the load only falls, and it is not looked at
+    time = np.concatenate([trace.departure[ends], trace.arrival])
+    change = np.concatenate([-amount[ends].astype(np.int64), amount.astype(np.int64)])
+    order = time.argsort(kind="stable")  # departures come first in their second
+    time, load = time[order], np.cumsum(change[order])
+    peak = int(load.max())
+    span = last - int(trace.arrival[0])
+    return (float((load[:-1] * np.diff(time)).sum() / span) if span else peak), peak

@@ -1,0 +1,121 @@
+"""VM requests as columns: what every simulator, scenario and reader here means by a trace."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmagent_marl.errors import TraceError
+
+NEVER: int = int(np.iinfo(np.int64).max)
+"""Departure of a VM that is never deleted."""
+
+LATEST: int = 2**52
+"""Last second a trace may name: up to it, float64 holds every sum of two times exactly."""
+
+_COLUMNS: dict[str, type[np.int64] | type[np.int32]] = {
+    "vm": np.int64,
+    "arrival": np.int64,
+    "departure": np.int64,
+    "cpu": np.int32,
+    "memory": np.int32,
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace:
+    """VM requests in the order of their arrival: columns, one row per request.
+
+    The columns are read-only; one that comes in writeable is copied, so that nobody changes it
+    later from outside. A trace that contradicts itself raises `TraceError`.
+    """
+
+    name: str  # for tables and cards: "synthetic-month", or the stem of the file
+    vm: NDArray[np.int64]  # (n,) id of each VM, no two alike
+    arrival: NDArray[np.int64]  # (n,) s since the trace's start, 0..LATEST, never decreasing
+    departure: NDArray[np.int64]  # (n,) s, arrival..LATEST; NEVER where the VM is never deleted
+    cpu: NDArray[np.int32]  # (n,) milli-vCPU, > 0
+    memory: NDArray[np.int32]  # (n,) MiB, > 0
+    start_hour: int = 0  # hour of the day (local) at second 0
+
+    def __post_init__(self) -> None:
+        for column, dtype in _COLUMNS.items():
+            object.__setattr__(self, column, self._frozen(column, dtype))
+        lengths = {column: len(getattr(self, column)) for column in _COLUMNS}
+        if len(set(lengths.values())) > 1:
+            raise TraceError(f"trace {self.name!r}: columns of unlike length: {lengths}")
+        if self.start_hour not in range(24):
+            raise TraceError(
+                f"trace {self.name!r}: start_hour is {self.start_hour!r}; give 0 to 23"
+            )
+        ends = (self.departure == NEVER) | (self.departure <= LATEST)
+        in_order = np.ones(len(self), dtype=np.bool_)
+        in_order[1:] = self.arrival[1:] >= self.arrival[:-1]
+        self._require((self.arrival >= 0) & (self.arrival <= LATEST), "arrival", "0 to 2**52 s")
+        self._require(in_order, "arrival", "no earlier than the row before: sort by arrival")
+        self._require(ends & (self.departure >= self.arrival), "departure", "arrival to 2**52 s")
+        self._require(self.cpu > 0, "cpu", "above 0 milli-vCPU")
+        self._require(self.memory > 0, "memory", "above 0 MiB")
+        rising = bool((self.vm[1:] > self.vm[:-1]).all())
+        # Ids usually count up; only where they do not is sorting them worth its time.
+        if not rising and np.unique(self.vm).size < len(self):
+            raise TraceError(f"trace {self.name!r}: two rows have the same VM id; ids are unique")
+
+    def __len__(self) -> int:
+        return int(self.arrival.size)
+
+    def __repr__(self) -> str:
+        return f"Trace({self.name!r}, {len(self):,} requests, {self.fingerprint[:12]})"
+
+    def __reduce__(self) -> tuple[type[Trace], tuple[object, ...]]:
+        # Unpickled arrays are writeable again; going through the constructor freezes them.
+        return Trace, tuple(getattr(self, field.name) for field in fields(self))
+
+    def rows(self, first: int, stop: int) -> Trace:
+        """Rows first..stop-1 as a trace of views; times stay counted from the same second 0."""
+        if not 0 <= first <= stop <= len(self):
+            raise TraceError(
+                f"trace {self.name!r}: rows {first} to {stop} are not within its {len(self)} rows"
+            )
+        columns = {column: getattr(self, column)[first:stop] for column in _COLUMNS}
+        return Trace(name=self.name, start_hour=self.start_hour, **columns)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over the columns as little-endian bytes, each after its name and length."""
+        digest = hashlib.sha256()
+        for column, dtype in _COLUMNS.items():
+            digest.update(f"{column}:{len(self)}:".encode())
+            little_endian = np.dtype(dtype).newbyteorder("<")
+            digest.update(getattr(self, column).astype(little_endian, copy=False).tobytes())
+        return digest.hexdigest()
+
+    def _frozen(self, column: str, dtype: type[np.int64] | type[np.int32]) -> NDArray[np.generic]:
+        """The column as a read-only array of its type, or an error where it does not fit."""
+        given: ArrayLike = getattr(self, column)
+        array = np.asarray(given)
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise TraceError(
+                f"trace {self.name!r}: {column} is {array.dtype} of shape {array.shape}; "
+                "give whole numbers of shape (n,)"
+            )
+        if array.dtype == dtype and not array.flags.writeable:
+            return array
+        typed = array.astype(dtype)
+        if (typed != array).any():
+            raise TraceError(
+                f"trace {self.name!r}: {column} has values beyond {np.dtype(dtype).name}"
+            )
+        typed.flags.writeable = False
+        return typed
+
+    def _require(self, holds: NDArray[np.bool_], column: str, wanted: str) -> None:
+        if holds.all():
+            return
+        row = int(holds.argmin())
+        value = getattr(self, column)[row]
+        raise TraceError(f"trace {self.name!r}, row {row}: {column} is {value}; wanted is {wanted}")
