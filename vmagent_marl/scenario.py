@@ -191,7 +191,8 @@ def _check(scenario: Scenario) -> None:
         values = scenario.each(name)
         wanted = scenario.clusters
         require(
-            len(values) == wanted, f"{name}: {len(values)} values for {wanted} clusters: give one each"
+            len(values) == wanted,
+            f"{name}: {len(values)} values for {wanted} clusters: give one each",
         )
         low = 0 if name == "power" else 1 if name == "servers" else 1e-3
         require(
@@ -220,7 +221,7 @@ def _check(scenario: Scenario) -> None:
     )
     if scenario.expansion:
         order = scenario.expansion
-        require(0 < order.threshold, "expansion.threshold: must be positive: give a used share")
+        require(order.threshold > 0, "expansion.threshold: must be positive: give a used share")
         require(order.servers >= 1, "expansion.servers: too few: give 1 or more an order")
         require(order.lead_time >= 0, "expansion.lead_time: is negative: give seconds")
         require(
@@ -301,7 +302,7 @@ def _warn_of_oversize(scenario: Scenario, rules: Rules, trace: Trace) -> None:
     from vmagent_marl.sim.rules import feed
 
     demand = feed(trace, rules).demand
-    fits = (demand[:, None] <= rules.node[None]).all(axis=2).any(axis=1)
+    fits = np.any(np.all(demand[:, None] <= rules.node[None], axis=2), axis=1)
     if fits.all():
         return
     rows = np.flatnonzero(~fits)

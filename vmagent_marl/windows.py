@@ -59,9 +59,7 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
     return first, stop - room
 
 
-def episode_of(
-    scenario: Scenario, trace: Trace, window: str, *, seed: int, number: int
-) -> Episode:
+def episode_of(scenario: Scenario, trace: Trace, window: str, *, seed: int, number: int) -> Episode:
     """Episode `number` of a window: its start is drawn from (seed, number) alone."""
     first, stop = starts_of(scenario, trace, window)
     start = int(np.random.default_rng((seed, number)).integers(first, stop))

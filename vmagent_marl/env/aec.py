@@ -29,11 +29,15 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         "is_parallelizable": False,  # not by PettingZoo's wrapper; ours is `parallel_env`
     }
 
+    agent_selection: str
+    _position: int  # of the selected agent in the request's chain
+    _plans: NDArray[np.int64]  # (K,) answers so far
+
     def __init__(self, scenario: Any, **options: Any) -> None:
         """Options are those of `Game`, and any field of the scenario."""
         super().__init__()
         self.set_up(scenario, **options)
-        self.agents: list[str] = []
+        self.agents = []
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """The same object at every call."""
@@ -44,7 +48,7 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Begin the seed's next episode; `options` may name its `number`, `start` and `stop` row."""
+        """Begin the seed's next episode; `options`: its `number`, its `start` and `stop` rows."""
         self.game.begin(seed, options)
         self.agents = self.possible_agents[:]
         self.rewards = dict.fromkeys(self.agents, 0.0)
@@ -79,9 +83,7 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         self._pay()
         self._await_answers()
 
-    def last(
-        self, observe: bool = True
-    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Observation, reward since its last turn, ends and info of the selected agent."""
         agent = self.agent_selection
         return (
@@ -130,9 +132,7 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
     def _await_answers(self) -> None:
         """Turn to the home of the next request; who is not asked passes."""
         self._position = 0
-        self._plans: NDArray[np.int64] = np.full(
-            len(self.possible_agents), self.layout.actions - 1, np.int64
-        )
+        self._plans = np.full(len(self.possible_agents), self.layout.actions - 1, np.int64)
         self.agent_selection = self._agent_at(0)
 
     def _agent_at(self, position: int) -> str:

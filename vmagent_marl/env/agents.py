@@ -24,6 +24,7 @@ class Agents:
     action_spaces: dict[str, spaces.Discrete]
     state_space: spaces.Box
     render_mode: str | None
+    agents: list[str]
 
     def set_up(self, scenario: Any, **options: Any) -> None:
         """Make the game, and the spaces that never change."""
@@ -89,11 +90,12 @@ class Agents:
 
     def global_state(self) -> NDArray[np.float32]:
         """(state_size,)"""
-        return global_state(self.game.simulator)[0]
+        state: NDArray[np.float32] = global_state(self.game.simulator)[0]
+        return state
 
     def snapshot(self) -> Any:
         """Everything that changes, for `restore`."""
-        return self.game.snapshot(), self.agents[:]  # type: ignore[attr-defined]  # PettingZoo's
+        return self.game.snapshot(), self.agents[:]
 
     def restore(self, snapshot: Any) -> None:
         """Go on from a snapshot."""

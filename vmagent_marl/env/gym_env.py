@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -25,7 +25,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
     The rest is as in `vmagent_marl.env.parallel.ClusterParallelEnv`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata = {  # noqa: RUF012  # Gymnasium declares it as it is
         "render_modes": RENDER_MODES,
         "render_fps": FRAMES_PER_SECOND,
     }
@@ -41,7 +41,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin the seed's next episode; `options` may name its `number`, `start` and `stop` row."""
+        """Begin the seed's next episode; `options`: its `number`, its `start` and `stop` rows."""
         super().reset(seed=seed)
         self.game.begin(seed, options)
         return self._observation(), self._info()
@@ -61,7 +61,8 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """The mask as booleans, flat over the agents, as sb3-contrib's MaskablePPO asks for it."""
-        return self.game.simulator.mask[0].reshape(-1).astype(bool)
+        mask: NDArray[np.bool_] = self.game.simulator.mask[0].reshape(-1).astype(bool)
+        return mask
 
     def render(self) -> Any:
         """The servers as a heat map: (H, W, 3) uint8, or text; None without a render mode."""

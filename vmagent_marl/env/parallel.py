@@ -23,11 +23,11 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
     Agents        `cluster_0`, ..., one a cluster
     Observation   {"observation": (F,) float32 in [0, 1], in the order of `layout`,
                   "action_mask": (2 S + 1,) int8}; the mask moves to the info with mask_in="info"
-    Action        a < 2 S: server a // 2, NUMA node a % 2; 2 S: pass. For a VM that is halved over both
-                  nodes the even action stands for the server. One outside of the mask counts as pass
-                  where pass is legal, else as the lowest legal slot
-    Reward        the scenario's (see `vmagent_marl.sim.rewards`), every cluster its own, shared with
-                  the team by the scenario's `share`
+    Action        a < 2 S: server a // 2, NUMA node a % 2; 2 S: pass. For a VM that is halved over
+                  both nodes the even action stands for the server. One outside of the mask counts
+                  as pass where pass is legal, else as the lowest legal slot
+    Reward        the scenario's (see `vmagent_marl.sim.rewards`), every cluster its own, shared
+                  with the team by the scenario's `share`
     End           as the scenario says: at the first VM turned away or the window's end
                   (termination), at its horizon (truncation); all agents end together
     Info          reached, effective_action, illegal, agent_reward (before sharing), seconds
@@ -43,7 +43,7 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
     def __init__(self, scenario: Any, **options: Any) -> None:
         """Options are those of `Game`, and any field of the scenario."""
         self.set_up(scenario, **options)
-        self.agents: list[str] = []
+        self.agents = []
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """The same object at every call."""
@@ -56,7 +56,7 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin the seed's next episode; `options` may name its `number`, `start` and `stop` row."""
+        """Begin the seed's next episode; `options`: its `number`, its `start` and `stop` rows."""
         self.game.begin(seed, options)
         self.agents = self.possible_agents[:]
         return self.observations(), self.infos_now()
@@ -64,7 +64,11 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
     def step(
         self, actions: dict[str, int]
     ) -> tuple[
-        dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
     ]:
         """Decide the request by the plans of all agents."""
         plans: NDArray[np.int64] = np.empty(len(self.possible_agents), np.int64)

@@ -19,7 +19,9 @@ def check_mask_in(mask_in: str) -> None:
         raise unknown_name("mask_in", mask_in, get_args(MaskIn))
 
 
-def agent_observation_space(layout: ObservationLayout, mask_in: MaskIn = "obs") -> spaces.Space[Any]:
+def agent_observation_space(
+    layout: ObservationLayout, mask_in: MaskIn = "obs"
+) -> spaces.Space[Any]:
     """One agent's: the vector of `layout`, beside its action mask unless that is in the info."""
     return _observation_space((layout.size,), (layout.actions,), mask_in)
 
@@ -29,7 +31,9 @@ def agent_action_space(layout: ObservationLayout) -> spaces.Discrete:
     return spaces.Discrete(layout.actions)
 
 
-def joint_observation_space(layout: ObservationLayout, mask_in: MaskIn = "obs") -> spaces.Space[Any]:
+def joint_observation_space(
+    layout: ObservationLayout, mask_in: MaskIn = "obs"
+) -> spaces.Space[Any]:
     """All agents': (F,) for one cluster, stacked to (K, F) for many."""
     if layout.clusters == 1:
         return agent_observation_space(layout, mask_in)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -27,7 +27,7 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
     (Gymnasium's next-step autoreset). Spaces, rewards and infos are those of `ClusterEnv`, batched.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata = {  # noqa: RUF012  # Gymnasium declares it as it is
         "render_modes": [],
         "render_fps": FRAMES_PER_SECOND,
         "autoreset_mode": AutoresetMode.NEXT_STEP,

@@ -15,7 +15,7 @@ from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.draws import below, mix, uniform
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.rules import Feed, Rules
-from vmagent_marl.sim.state import State
+from vmagent_marl.sim.state import RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
@@ -89,6 +89,10 @@ def _act(
 ) -> None:
     packing_rule, passing_rule, epsilon = heuristic
     for b in range(actions.shape[0]):
+        if state.clock[b, STATUS] != RUNNING:  # its row may lie behind the trace's last
+            actions[b, :] = state.mask.shape[2] - 1
+            chances[b, :] = 0.0
+            continue
         for k in range(actions.shape[1]):
             planned = plan(rules, feed, state, b, k, keys[b, k], packing_rule, passing_rule)
             if epsilon == 0.0 and packing_rule != RANDOM:

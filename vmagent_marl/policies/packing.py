@@ -1,9 +1,9 @@
 """Which slot of a cluster takes a VM: the packing heuristics, as kernels.
 
-A node's share is min over cpu and memory of free / capacity, in float64 (float32 changes a third of
-balance fit's choices). A halved VM takes both nodes of a server; then a server's share is the sum of
-its nodes' and its even slot stands for it. Every tie goes to the lowest index. Each kernel returns a
-slot of cluster k of environment b for the request that is to be decided, or NONE.
+A node's share is min over cpu and memory of free / capacity, in float64 (float32 changes a third
+of balance fit's choices). A halved VM takes both nodes of a server; then a server's share is the
+sum of its nodes' and its even slot stands for it. Every tie goes to the lowest index. Each kernel
+returns a slot of cluster k of environment b for the request that is to be decided, or NONE.
 
 The mask says what fits, so that no kernel asks again.
 """
@@ -57,7 +57,7 @@ def _extreme_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, sign: f
 
 @part
 def server_best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
-    """The server with the least sum of its nodes' shares, there the fitting node with the larger."""
+    """The server with the least sum of its nodes' shares, there the fitting node with more."""
     mask = state.mask[b, k]
     best, least = NONE, 0.0
     for server in range((mask.size - 1) // NODES):

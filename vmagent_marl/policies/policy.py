@@ -21,8 +21,15 @@ class Policy(Protocol):
     (B, K) float64, NaN where they are not known.
     """
 
-    name: str
-    needs: Needs
+    @property
+    def name(self) -> str:
+        """As people type it, or as its file is called."""
+        ...
+
+    @property
+    def needs(self) -> Needs:
+        """What it reads besides its own servers and the request."""
+        ...
 
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]

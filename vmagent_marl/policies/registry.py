@@ -9,6 +9,18 @@ from vmagent_marl.policies.heuristics import ACCEPT_ALWAYS, PACKING, PASSING, He
 from vmagent_marl.policies.policy import Policy
 from vmagent_marl.scenario import Scenario
 
+ABOUT = {
+    "first-fit": "the lowest slot that fits",
+    "best-fit": "the fitting slot with the least free share",
+    "server-best-fit": "the fullest server that fits, on its emptier node",
+    "worst-fit": "the fitting slot with the largest free share",
+    "balance-fit": "the server whose nodes differ most, on its emptier node",
+    "first-server-emptier-node": "the lowest server that fits, on its emptier node",
+    "random": "any legal action, each as likely",
+    "accept-always": "many clusters: the home takes whatever fits",
+    "cheapest-first": "many clusters: pass to a cheaper cluster that published enough room",
+    "pass-unless-cheapest-or-last": "many clusters: pass to any cheaper cluster",
+}
 DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month
 CHECKPOINT = ".pt"
 
@@ -21,6 +33,11 @@ def policy_names(scenario: Scenario | None = None) -> list[str]:
     if scenario.clusters > 1:
         names += [name for name in PASSING if _goes_with(name, scenario)]
     return names
+
+
+def about_policy(name: str) -> str:
+    """What a heuristic does, in one line."""
+    return ABOUT[name]
 
 
 def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
@@ -51,8 +68,8 @@ def check_policy(policy: Policy, scenario: Scenario) -> None:
     """Raise `PolicyError` where a policy needs what the scenario does not tell."""
     if policy.needs == "summaries" and scenario.summaries == "none":
         raise PolicyError(
-            f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes none: "
-            "set `summaries: coarse`, or choose another policy"
+            f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes "
+            "none: set `summaries: coarse`, or choose another policy"
         )
 
 

@@ -36,4 +36,4 @@ def uniform(bits: np.uint64) -> float:
 @part
 def below(bits: np.uint64, limit: int) -> int:
     """A whole number in [0, limit)."""
-    return np.int64(uniform(bits) * limit)
+    return int(uniform(bits) * limit)

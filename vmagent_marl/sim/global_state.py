@@ -1,9 +1,9 @@
 """The state of the whole game, for centralised critics and mixers; never a future arrival.
 
-In order: every cluster's observation; fresh summaries (free share of cpu, of memory, empty servers'
-share) of each cluster; for each cluster hours until ordered servers enter service (0: none are), and
-1 where an outage or drain holds it; the home, one-hot; log(1 + VMs that wait). With `privileged`
-state also log(1 + hours until its last running VM leaves) of every server, and 1 where one stays.
+In order: every cluster's observation; fresh summaries of each cluster (free share of cpu, of
+memory, empty servers' share); for each cluster hours until ordered servers enter service (0: none are),
+and 1 where an outage or drain holds it; the home, one-hot; log(1 + VMs that wait). With `privileged`
+also log(1 + hours until its last running VM leaves) of every server, and 1 where one stays.
 """
 
 from __future__ import annotations

@@ -23,17 +23,24 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def part(function: Function) -> Function:
-    """A piece of a kernel; inlined, since handing it a state of twenty arrays costs more than it."""
+    """A piece of a kernel; inlined, since handing on a state of many arrays costs more than it."""
     compiled: Function = numba.njit(
-        nogil=True, boundscheck=False, error_model="numpy", forceinline=True, _nrt=False,
-        no_cpython_wrapper=True, no_cfunc_wrapper=True
+        nogil=True,
+        boundscheck=False,
+        error_model="numpy",
+        forceinline=True,
+        _nrt=False,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
     )(function)
     return compiled
 
 
 def entry(function: Function) -> Function:
     """A kernel that Python calls; compiled once and kept on disk."""
-    compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", _nrt=False)(function)
+    compiled = numba.njit(
+        cache=True, nogil=True, boundscheck=False, error_model="numpy", _nrt=False
+    )(function)
     if hasattr(compiled, "_cache"):  # absent where NUMBA_DISABLE_JIT leaves the plain function
         compiled._cache._cache_file._source_stamp = _stamp()
         _announce_compiling()
@@ -43,15 +50,16 @@ def entry(function: Function) -> Function:
 
 @cache
 def _stamp() -> str:
-    """Digest of every file that holds kernels."""
+    """Digest of every file that holds kernels or constants that are compiled into them."""
     digest = hashlib.sha256()
-    for folder in ("sim", "policies"):
-        for file in sorted((_PACKAGE / folder).glob("*.py")):
-            digest.update(file.read_bytes())
+    for file in sorted((_PACKAGE / "sim").glob("*.py")) + sorted(_PACKAGE.glob("policies/*.py")):
+        text = file.read_bytes()
+        if file.parent.name == "sim" or b"sim.jit import" in text:
+            digest.update(text)
     return digest.hexdigest()
 
 
-class _CompileNotice(event.Listener):
+class _CompileNotice(event.Listener):  # type: ignore[misc]  # numba is not typed
     """Says once, on the error stream, that this start compiles."""
 
     said = False

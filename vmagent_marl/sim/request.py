@@ -177,10 +177,8 @@ def show_mask(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: 
 
 
 @part
-def _show_vm(
-    rules: Rules, feed: Feed, state: State, b: int, k: int, distance: int
-) -> None:
-    """The request, the cluster's place in its chain, and the time; zeros where there is no request."""
+def _show_vm(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: int) -> None:
+    """The request, the cluster's place in its chain, and the time; zeros for no request."""
     seen = state.observation[b, k]
     clusters, at = state.level.shape[1], (SERVER + 1) * state.in_service.shape[2]
     now = state.clock[b, NOW] + feed.start_hour * HOUR_SECONDS

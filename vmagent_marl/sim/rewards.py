@@ -3,7 +3,7 @@
 placed        +1 for a VM that the cluster placed
 cpu           its vCPUs
 wait          -log(1 + seconds it waited)
-balance       -(change of the sum over servers of |free cpu of node 0 - of node 1|) / (cpu of a node)
+balance       -(change of the sum over servers of |free cpu of node 0 - of node 1|) / cpu of a node
 profit        sum over running VMs of vCPU x price x max(0, 1 - hop cost x position) x hours
               - sum over servers that are not empty of vCPU capacity x power x hours
 server_hours  -(hours of servers that are not empty)
@@ -31,7 +31,7 @@ MILLI = 1000.0  # milli-vCPU in a vCPU
 def own_reward(
     rules: Rules, state: State, b: int, k: int, placed: int, cpu: int, waited: int
 ) -> float:
-    """Reward of cluster k before sharing; placed is 1 where it took the request of `cpu` milli-vCPU."""
+    """Reward of cluster k before sharing; `placed`: it took the request, of `cpu` milli-vCPU."""
     weights = rules.weights
     reward = 0.0
     if placed:

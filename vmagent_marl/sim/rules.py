@@ -1,4 +1,4 @@
-"""What the kernels compute with: a scenario's `Rules` and a trace's `Feed`, all integers and arrays."""
+"""What the kernels compute with: a scenario's `Rules` and a trace's `Feed`."""
 
 from __future__ import annotations
 
@@ -127,5 +127,6 @@ def _common_types(total: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArra
         return np.empty((0, 2), dtype=np.int32)
     types, count = np.unique(total[~halved], axis=0, return_counts=True)
     types = types[count >= COMMON_SHARE * len(total)]
-    above = (types[:, None] >= types[None]).all(axis=2) & (types[:, None] > types[None]).any(axis=2)
-    return np.ascontiguousarray(types[~above.any(axis=1)], dtype=np.int32)
+    at_least = np.all(types[:, None] >= types[None], axis=2)
+    above = at_least & np.any(types[:, None] > types[None], axis=2)
+    return np.ascontiguousarray(types[~np.any(above, axis=1)], dtype=np.int32)

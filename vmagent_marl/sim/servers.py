@@ -10,7 +10,6 @@ from vmagent_marl.sim.state import (
     DOWN,
     ENDED,
     FIRST,
-    GONE,
     HOPS,
     KILLED,
     LOWER_BOUND,
@@ -47,9 +46,7 @@ def any_slot_fits(feed: Feed, state: State, b: int, k: int, row: int) -> bool:
 
 
 @part
-def place(
-    rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, position: int
-) -> None:
+def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, position: int) -> None:
     """Start the request's VM on a slot; a halved one takes both nodes of the slot's server."""
     row = state.clock[b, ROW]
     _occupy(rules, feed, state, b, k, slot, position, row, 1)

@@ -140,7 +140,7 @@ class Simulator:
     def reset(self, episodes: dict[int, Episode]) -> None:
         """Begin these episodes in these environments; the others go on."""
         table = np.empty((len(episodes), 6), np.int64)
-        for i, (b, episode) in enumerate(episodes.items()):
+        for i, episode in enumerate(episodes.values()):
             stop = len(self.trace) if episode.stop is None else episode.stop
             if not 0 <= episode.first < stop <= len(self.trace):
                 raise ScenarioError(
@@ -194,11 +194,15 @@ class Simulator:
 
     def snapshot(self) -> State:
         """A copy of everything that changes; `restore` brings it back."""
-        return State(*(array.copy() for array in self.state))
+        return _copy(self.state)
 
     def restore(self, snapshot: State) -> None:
         """Go on from a snapshot of this simulator."""
-        self.state = State(*(array.copy() for array in snapshot))
+        self.state = _copy(snapshot)
+
+
+def _copy(state: State) -> State:
+    return State._make(array.copy() for array in state)
 
 
 def _outside(action: int, b: int, k: int, actions: int) -> str:

@@ -6,7 +6,7 @@ V VMs an episode can number, slot = 2 * server + node.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
 ) = range(18)
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+
+Number = TypeVar("Number", bound=np.generic)
 
 # columns of `level` (now) and of `integral` (level x seconds)
 (
@@ -90,7 +92,9 @@ class State(NamedTuple):
     placed_at: NDArray[np.int32]  # (B, V) (position x K + cluster) x slots + slot, or UNPLACED ...
     waited: NDArray[np.int32]  # (B, V) s, where VMs wait
     heap: NDArray[np.int64]  # (B, V, 2) second of departure and number of the VM, where VMs wait
-    running: NDArray[np.int64]  # (B, K, P) milli-vCPU that run, by position at which they were taken
+    running: NDArray[
+        np.int64
+    ]  # (B, K, P) milli-vCPU that run, by position at which they were taken
     earned: NDArray[np.int64]  # (B, K, P) milli-vCPU x s
     earned_before: NDArray[np.int64]  # (B, K, P) at the last decision
     active_before: NDArray[np.int64]  # (B, K) server x s at the last decision
@@ -148,7 +152,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
 def with_room(state: State, vms: int) -> State:
     """The same state with room for `vms` numbers of VMs."""
 
-    def widen(array: NDArray[np.generic], fill: int) -> NDArray[np.generic]:
+    def widen(array: NDArray[Number], fill: int) -> NDArray[Number]:
         if array.shape[1] == 0:
             return array
         wide = np.full((array.shape[0], vms, *array.shape[2:]), fill, array.dtype)

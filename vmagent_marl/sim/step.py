@@ -86,9 +86,7 @@ def advance(
 
 
 @part
-def _decide(
-    rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]
-) -> None:
+def _decide(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]) -> None:
     """The request goes around, and its VM starts where the chain put it or is turned away."""
     offer(rules, feed, state, b, actions)
     if state.outcome[b, PLACED_IN] != NOBODY:
@@ -119,10 +117,8 @@ def _stay(state: State, b: int) -> None:
 
 
 @part
-def offer(
-    rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]
-) -> None:
-    """Home first, then around the ring, `tries` offers at most: the first that places it keeps it."""
+def offer(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]) -> None:
+    """Home first, then around the ring, at most `tries` offers: the first to place it keeps it."""
     clusters, pass_on = state.mask.shape[1], state.mask.shape[2] - 1
     for k in range(clusters):
         state.reached[b, k] = 0

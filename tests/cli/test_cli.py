@@ -1,0 +1,202 @@
+"""The command as people type it, right and wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import real_trace, reference
+
+from vmagent_marl import catalog
+from vmagent_marl.cli.main import main
+
+VMS = "vmid,cpu,mem,at,lt\n" + "".join(f"{i},{1 + i % 4},{2 + i % 4},{i},50\n" for i in range(300))
+
+
+@pytest.fixture
+def trace(tmp_path) -> Path:
+    file = tmp_path / "vms.csv"
+    file.write_text(VMS)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def datasets_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+
+
+def fails(capsys, *arguments: str) -> str:
+    """The one line that a wrong command answers."""
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    assert end.value.code == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in lines if line.startswith("error:")]) == 1
+    assert lines[-1].startswith("error: ")
+    return lines[-1]
+
+
+def test_list_shows_everything(capsys):
+    main(["list"])
+    out = capsys.readouterr().out
+    for shelf in catalog.SHELVES:
+        for name in catalog.names(shelf):
+            assert name in out
+    for heading in ("Scenarios", "Policies", "Recipes", "Programs", "Data sets here"):
+        assert heading in out
+
+
+def test_evaluate_writes_what_it_printed(capsys, trace, tmp_path):
+    out, starts = tmp_path / "out.json", tmp_path / "starts.txt"
+    starts.write_text("# rows\n10\n\n20\n")
+    main(
+        f"evaluate --scenario recovering --trace {trace} --policy first-fit --starts {starts} "
+        f"--servers 1 --json {out} --quiet".split()
+    )
+    told = json.loads(out.read_text())
+    assert (told["scenario"], told["policy"]) == ("recovering", "first-fit")
+    assert [episode["start"] for episode in told["episodes"]] == [10, 20]
+    for episode in told["episodes"]:
+        assert episode["requests"] == episode["placed"] + episode["turned_away"]
+    assert "first-fit" in capsys.readouterr().out
+
+
+def test_evaluate_compares_every_heuristic_and_draws(capsys, trace, tmp_path):
+    plot = tmp_path / "scores.svg"
+    main(
+        f"evaluate --scenario region-prices --trace {trace} --episodes 3 --set horizon=20 "
+        f"home=pinned --plot {plot} --quiet".split()
+    )
+    out = capsys.readouterr().out
+    for name in ("cheapest-first", "pass-unless", "random"):
+        assert name in out
+    assert plot.read_text().lstrip().startswith("<?xml")
+
+
+def test_waiting_reference_through_the_command(tmp_path):
+    """The published figures, by the very command, with the size changed before the length."""
+    rows = reference("waiting_queue.csv").read_text().split()[1:4]
+    starts, out = tmp_path / "starts.txt", tmp_path / "out.json"
+    starts.write_text("".join(f"{row.split(',')[0]}\n" for row in rows))
+    main(
+        f"evaluate --scenario waiting --trace {real_trace()} --policy balance-fit "
+        f"--starts {starts} --json {out} --quiet".split()
+    )
+    episodes = json.loads(out.read_text())["episodes"]
+    assert [e["requests"] for e in episodes] == [int(row.split(",")[1]) for row in rows]
+    assert [e["wait_s"] for e in episodes] == [float(row.split(",")[3]) for row in rows]
+    main(
+        f"evaluate --scenario waiting --trace {real_trace()} --policy first-fit --starts {starts} "
+        f"--servers 20 --json {out} --quiet".split()
+    )
+    larger = json.loads(out.read_text())["episodes"]
+    assert all(a["requests"] > b["requests"] for a, b in zip(larger, episodes, strict=True))
+
+
+def test_collect_and_refuse_to_overwrite(capsys, trace, tmp_path):
+    card = tmp_path / "card.md"
+    command = (
+        f"collect --scenario recovering --trace {trace} --policy best-fit --episodes 3 "
+        f"--servers 1 --quiet --card {card}"
+    ).split()
+    main(command)
+    assert "vmagent/recovering/best-fit-v0" in capsys.readouterr().out
+    assert "best-fit" in card.read_text()
+    assert "overwrite" in fails(capsys, *command)
+    main([*command, "--overwrite"])
+
+
+def test_trace_commands(capsys, trace, tmp_path):
+    plot, copy, month = tmp_path / "t.png", tmp_path / "copy.csv.gz", tmp_path / "month.csv"
+    main(["trace", "describe", str(trace), "--plot", str(plot)])
+    assert "300" in capsys.readouterr().out
+    assert plot.stat().st_size > 10_000
+    main(["trace", "convert", str(trace), str(copy)])
+    assert "300 VMs" in capsys.readouterr().out
+    assert "exists" in fails(capsys, "trace", "convert", str(trace), str(copy))
+    main(["trace", "synthesize", str(month), "--days", "1", "--seed", "3"])
+    assert month.read_text().startswith("vmid,cpu,mem,at,lt")
+    main(["trace", "describe", "synthetic"])
+    assert "synthetic" in capsys.readouterr().out
+
+
+def test_copy_and_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["copy", "scenarios/tiny", "mine.yaml"])
+    main(["evaluate", "--scenario", "./mine.yaml", "--policy", "first-fit", "--quiet"])
+    assert "exists" in fails(capsys, "copy", "scenarios/tiny", "mine.yaml")
+    assert "did you mean 'scenarios/tiny'" in fails(capsys, "copy", "scenarios/tinny")
+    assert "did you mean" in fails(capsys, "run", "offline/discrete_sql")
+    with pytest.raises(SystemExit) as end:
+        main(["run", "collectors/heuristic", "--help"])
+    assert end.value.code == 0
+    assert "--" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("evaluate --scenario recovring", "did you mean 'recovering'"),
+        ("evaluate --scenario recovering --policy first-fitt", "did you mean 'first-fit'"),
+        ("evaluate --scenario recovering --trace nowhere.csv", "nowhere.csv"),
+        ("evaluate --scenario recovering --starts nowhere.txt", "nowhere.txt"),
+        ("evaluate --scenario recovering --policy nowhere.pt", "nowhere.pt"),
+        ("evaluate --scenario recovering --set servers", "write name=value"),
+        ("evaluate --scenario recovering --set servrs=3", "did you mean 'servers'"),
+        ("evaluate --scenario recovering --servers 0", "out of range"),
+        ("evaluate --scenario nowhere/mine.yaml", "cannot be read"),
+        ("evaluate --scenario recovering --policy cheapest-first", "publishes none"),
+        ("evaluate --scenario recovering --episodes 0", "episodes"),
+        ("collect --scenario recovering", "what to record"),
+        ("collect --recipe fading-expertt", "did you mean 'fading-expert'"),
+        ("collect --recipe fading-expert --policy random", "leave the options out"),
+        ("collect --scenario tiny --policy random --epsilon 2", "epsilon"),
+        ("collect --scenario tiny --policy random --name ../up", "name"),
+        ("trace describe nowhere.csv", "nowhere.csv"),
+    ],
+)
+def test_wrong_commands_say_what_to_do(capsys, command, answer):
+    assert answer in fails(capsys, *command.split())
+
+
+def test_a_start_out_of_range_names_its_row(capsys, trace, tmp_path):
+    starts = tmp_path / "starts.txt"
+    starts.write_text("10\nten\n")
+    wrong = f"evaluate --scenario recovering --trace {trace} --starts {starts}".split()
+    assert "starts.txt:2" in fails(capsys, *wrong)
+    starts.write_text("10\n300\n")
+    assert "300" in fails(capsys, *wrong)
+
+
+def test_nothing_on_the_line_is_help(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0
+    assert "vmagent-marl list" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["list", "trace", "collect", "evaluate", "copy", "demo"])
+def test_help_explains(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert "usage: vmagent-marl" in capsys.readouterr().out
+
+
+def test_an_oversize_vm_is_one_line_of_warning(tmp_path):
+    """As a process, since the test suite turns warnings into errors."""
+    file = tmp_path / "vms.csv"
+    file.write_text(VMS + "999,99,1,400,5\n")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "vmagent_marl.cli.main", "evaluate", "--quiet"),
+            *("--scenario", "recovering", "--trace", str(file), "--policy", "first-fit"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 1
+    assert "1 VMs of trace 'vms'" in warnings[0]

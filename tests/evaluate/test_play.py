@@ -1,0 +1,76 @@
+"""Playing episodes out: against a plain loop, whatever the batch and the order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vmagent_marl import windows
+from vmagent_marl.errors import PolicyError
+from vmagent_marl.evaluate import Played, play
+from vmagent_marl.policies import make_policy
+from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.sim import Episode
+
+
+@pytest.fixture(scope="module", params=["region-prices", "recovering", "waiting", "tiny"])
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    loaded = load_scenario(request.param)
+    return loaded if loaded.name in ("waiting", "tiny") else loaded.replace(horizon=80)
+
+
+def episodes(scenario: Scenario, number: int) -> list[Episode]:
+    trace = scenario.load_trace()
+    window = "validation"
+    return [windows.episode_of(scenario, trace, window, seed=2, number=i) for i in range(number)]
+
+
+def play_one(scenario: Scenario, name: str, episode: Episode) -> Played:
+    """The obvious way: one environment, one step after the other."""
+    policy, sim = make_policy(name), scenario.simulator(batch=1)
+    sim.reset({0: episode})
+    own = np.zeros(sim.clusters)
+    while sim.running[0]:
+        actions, _ = policy.act(sim, sim.keys())
+        sim.step(actions)
+        own += sim.own_reward[0]
+    return Played(sim.metrics(0), float(own.mean()), tuple(own.tolist()))
+
+
+@pytest.mark.parametrize("policy", ["first-fit", "random"])
+def test_each_episode_comes_out_as_when_played_alone(scenario: Scenario, policy: str) -> None:
+    chosen = episodes(scenario, 3)
+    alone = [play_one(scenario, policy, episode) for episode in chosen]
+    assert play(scenario, make_policy(policy), chosen) == alone
+
+
+def test_the_batch_does_not_matter(scenario: Scenario) -> None:
+    chosen, policy = episodes(scenario, 5), make_policy("random")
+    whole = play(scenario, policy, chosen, batch=64)
+    assert play(scenario, policy, chosen, batch=1) == whole
+    assert play(scenario, policy, chosen, batch=3) == whole
+    assert play(scenario, policy, chosen[::-1], batch=2) == whole[::-1]
+
+
+def test_the_team_is_paid_the_mean_of_its_agents() -> None:
+    scenario = load_scenario("region-prices", horizon=200, share=0.5)
+    (played,) = play(scenario, make_policy("accept-always"), episodes(scenario, 1))
+    assert len(played.own_returns) == 3
+    assert played.team_return == pytest.approx(sum(played.own_returns) / 3)
+    assert played.own_returns == pytest.approx(played.metrics.cluster_profit)
+
+
+def test_no_episodes_are_no_results() -> None:
+    assert play(load_scenario("recovering"), make_policy("first-fit"), []) == []
+
+
+def test_a_policy_that_lacks_summaries_is_refused() -> None:
+    scenario = load_scenario("region-prices", summaries="none")
+    with pytest.raises(PolicyError, match="summaries: coarse"):
+        play(scenario, make_policy("cheapest-first"), episodes(scenario, 1))
+
+
+def test_progress_is_shown_on_the_error_stream_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = load_scenario("tiny")
+    play(scenario, make_policy("first-fit"), episodes(scenario, 3), progress=True)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,161 @@
+"""Tables that fit and JSON that any reader takes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from vmagent_marl.evaluate import Scores, evaluate, print_scores, to_json, write_json
+from vmagent_marl.scenario import load_scenario
+from vmagent_marl.sim import Metrics
+
+
+@pytest.fixture(scope="module")
+def scores() -> Scores:
+    scenario = load_scenario("region-prices", horizon=300)
+    policies = ["accept-always", "pass-unless-cheapest-or-last", "random"]
+    return evaluate(scenario, policies, episodes=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def single() -> Scores:
+    return evaluate("recovering", "first-fit", episodes=4, windows="test", seed=2)
+
+
+def printed(scores: Scores, width: int, baseline: str | None = None) -> str:
+    stream = io.StringIO()
+    print_scores(scores, baseline=baseline, console=Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+def floats(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [x for item in value.values() for x in floats(item)]
+    if isinstance(value, list):
+        return [x for item in value for x in floats(item)]
+    return [value] if isinstance(value, float) else []
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_tables_fit_and_cut_nothing_off(scores: Scores, width: int) -> None:
+    text = printed(scores, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for policy in ("accept-always", "random"):
+        assert text.count(policy) >= 2  # in both tables
+    for word in ("profit share", "95 % interval", "less accept-always", "placed", "turned"):
+        assert word in text
+
+
+def test_figures_of_the_table_are_those_of_the_scores(scores: Scores) -> None:
+    text = printed(scores, 100)
+    estimate = scores.estimate("random")
+    assert f"{estimate.value:.3f}" in text
+    assert f"{estimate.low:.3f} to {estimate.high:.3f}" in text
+    difference = scores.difference("random")
+    assert f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})" in text
+
+
+def test_the_best_comes_first_and_another_baseline_may_be_named(scores: Scores) -> None:
+    text = printed(scores, 100, baseline="random")
+    assert "less random" in text
+    places = [text.index(f"\n {policy}") for policy in scores.ranked]
+    assert places == sorted(places)
+
+
+def test_few_blocks_are_pointed_out(scores: Scores) -> None:
+    at_one_place = evaluate(scores.scenario, "random", starts=[5, 6, 7])
+    text = printed(at_one_place, 80)
+    assert "Intervals: unknown" in text
+    assert "unknown" in text.split("Intervals")[0]
+    several = f"bootstrap over {scores.block_count} blocks of the trace; too few"
+    assert several in printed(scores, 80)
+
+
+def test_columns_follow_the_scenario(single: Scores) -> None:
+    text = printed(single, 100)
+    assert "turned" not in text  # it ends the episode: always one, or none
+    assert "hops" not in text
+    assert "less" not in text.replace("less is better", "")
+    waits = printed(evaluate("waiting", "first-fit", episodes=3), 100)
+    assert "wait_s" in waits
+    assert "p95 wait" in waits
+    assert "less is better" in waits
+
+
+def test_json_of_one_policy(single: Scores) -> None:
+    document = to_json(single)
+    keys = ["scenario", "policy", "window", "seed", "trace", "episodes", "summary"]
+    assert list(document) == keys
+    assert document["scenario"] == "recovering"
+    assert document["policy"] == "first-fit"
+    assert document["window"] == "test"
+    assert document["seed"] == 2
+    assert document["trace"] == single.trace
+    assert len(document["episodes"]) == 4
+    names = {field.name for field in fields(Metrics)}
+    for episode, played in zip(document["episodes"], single.results[0].played, strict=True):
+        assert set(episode) == names | {"return", "own_returns", "profit_share"}
+        assert episode["start"] == played.metrics.start
+        assert episode["placed"] == played.metrics.placed
+        assert episode["return"] == played.team_return
+        assert type(episode["placed"]) is int
+    summary = document["summary"]
+    assert summary["mean"] == single.estimate("first-fit").value
+    assert summary["means"]["placed"] == single.results[0].column("placed").mean()
+    assert summary["median"] == sorted(single.values("first-fit"))[1:3][0] * 0.5 + (
+        sorted(single.values("first-fit"))[2] * 0.5
+    )
+
+
+def test_json_of_several_policies(scores: Scores) -> None:
+    document = to_json(scores)
+    assert list(document) == ["scenario", "results"]
+    assert [result["policy"] for result in document["results"]] == scores.policies
+    for result in document["results"]:
+        single = replace(scores, results=(scores.result(result["policy"]),))
+        assert to_json(single)["episodes"] == result["episodes"]
+        difference = scores.difference(result["policy"])
+        assert result["summary"]["difference"]["value"] == difference.value
+
+
+def test_json_is_finite(scores: Scores) -> None:
+    alone = evaluate("recovering", "first-fit", episodes=1)
+    assert math.isnan(alone.estimate("first-fit").low)
+    document = to_json(alone)
+    assert document["summary"]["interval"] == [None, None]
+    assert document["summary"]["normalised"] is None
+    for each in (document, to_json(scores)):
+        assert all(map(math.isfinite, floats(each)))
+        assert json.loads(json.dumps(each, allow_nan=False)) == each
+
+
+def test_a_file_is_written_whole(single: Scores, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "scores.json"
+    write_json(single, file)
+    assert json.loads(file.read_text()) == to_json(single)
+    assert [path.name for path in file.parent.iterdir()] == ["scores.json"]
+
+
+def test_what_fails_leaves_the_old_file(
+    single: Scores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "scores.json"
+    file.write_text("old")
+
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError, match="disk full"):
+        write_json(single, file)
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.json"]

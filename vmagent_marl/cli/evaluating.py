@@ -1,0 +1,64 @@
+"""`evaluate`: policies on the same episodes; a table, JSON, and a plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from vmagent_marl.cli.options import scenario_fields
+
+
+def evaluate(
+    scenario: str,
+    policy: tuple[str, ...] = (),
+    trace: str | None = None,
+    windows: Literal["train", "validation", "test", "all"] = "validation",
+    episodes: int = 20,
+    seed: int = 0,
+    starts: Path | None = None,
+    servers: int | None = None,
+    set: tuple[str, ...] = (),  # the option's name on the command line
+    json: Path | None = None,
+    plot: Path | None = None,
+    quiet: bool = False,
+) -> None:
+    """Play policies on held-out windows and compare them.
+
+    Args:
+        scenario: a name from `vmagent-marl list`, or the path of a YAML file.
+        policy: names of heuristics, or checkpoints (.pt); every heuristic that fits, if none.
+        trace: a trace file in the place of the scenario's own.
+        windows: rows of the trace from which episodes are drawn.
+        episodes: how many.
+        seed: from which their starts and all draws come.
+        starts: a file with a row of the trace a line; one episode begins at each, instead.
+        servers: of each cluster, in the place of the scenario's own.
+        set: other fields of the scenario, as name=value.
+        json: write everything there, episode by episode.
+        plot: draw the scores there (.png, .svg or .pdf).
+        quiet: no progress bar.
+    """
+    from vmagent_marl.evaluate import evaluate as play_and_score
+    from vmagent_marl.evaluate import print_scores, read_starts, write_json
+    from vmagent_marl.policies import policy_names
+    from vmagent_marl.scenario import load_scenario
+
+    chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
+    scores = play_and_score(
+        chosen,
+        policy or policy_names(chosen),
+        windows=windows,
+        episodes=episodes,
+        seed=seed,
+        starts=None if starts is None else read_starts(starts),
+        progress=not quiet,
+    )
+    print_scores(scores)
+    if json is not None:
+        write_json(scores, json)
+        print(json)
+    if plot is not None:
+        from vmagent_marl.view.plots import plot_scores
+
+        plot_scores(scores, plot)
+        print(plot)

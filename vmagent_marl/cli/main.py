@@ -1,0 +1,77 @@
+"""`vmagent-marl`: its subcommands, and how errors reach a person."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+from vmagent_marl import __version__
+from vmagent_marl.cli import collecting, evaluating, looking, programs, tracing
+from vmagent_marl.cli.demo import demo
+from vmagent_marl.errors import VmagentError
+
+ABOUT = """Learn to schedule virtual machines: every server cluster is an agent.
+
+Begin with `vmagent-marl list`, then `vmagent-marl evaluate --scenario recovering`."""
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "list": looking.list_all,
+    "trace": tracing.trace,
+    "collect": collecting.collect,
+    "evaluate": evaluating.evaluate,
+    "run": programs.run,
+    "copy": programs.copy,
+    "demo": demo,
+}
+INTERRUPTED = 130  # as shells have it
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one subcommand; an error of ours is one line on the error stream, and exit status 1."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given == ["--version"]:
+        print(__version__)
+        return
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
+    try:
+        if given[:1] == ["run"] and len(given) > 1 and not given[1].startswith("-"):
+            programs.run(given[1], *given[2:])  # the rest is the program's own
+        else:
+            tyro.extras.subcommand_cli_from_dict(
+                COMMANDS,
+                prog="vmagent-marl",
+                description=ABOUT,
+                args=given or ["--help"],
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
+            )
+    except VmagentError as error:
+        _say(f"[bold red]error:[/] {_plain(str(error))}")
+        sys.exit(1)
+    except BrokenPipeError:  # `vmagent-marl list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _say("interrupted: the same command again goes on or starts over")
+        sys.exit(INTERRUPTED)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    _say(f"[bold yellow]warning:[/] {_plain(str(message))}")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)
+
+
+def _plain(text: str) -> str:
+    """Square brackets of a message are no markup."""
+    return text.replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Recorded play: policies into Minari data sets, and data sets into arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmagent_marl.episodes.card import write_card
+from vmagent_marl.episodes.collect import collect
+from vmagent_marl.episodes.episode import Episode
+from vmagent_marl.episodes.recipe import Player, Recipe, load_recipe, recipe_for, recipe_hash
+from vmagent_marl.episodes.record import Mixture, record
+from vmagent_marl.episodes.reference import References, reference_scores
+
+if TYPE_CHECKING:
+    from minari import MinariDataset
+
+__all__ = [
+    "Episode",
+    "Mixture",
+    "Player",
+    "Recipe",
+    "References",
+    "collect",
+    "load_episodes",
+    "load_recipe",
+    "recipe_for",
+    "recipe_hash",
+    "record",
+    "reference_scores",
+    "write_card",
+]
+
+
+def load_episodes(dataset: str | MinariDataset) -> list[Episode]:
+    """See `vmagent_marl.episodes.minari.load_episodes`, which brings Minari along."""
+    from vmagent_marl.episodes.minari import load_episodes as load
+
+    return load(dataset)

@@ -1,0 +1,120 @@
+"""Where a data set is made before it has its name, so that nobody ever sees half of one.
+
+Beside the place of `name` stand, hidden from Minari: `.name.partial`, in which it is made and which
+a killed run leaves behind; and for an instant `.name.replaced`, the one that is overwritten.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vmagent_marl.episodes.block import UNFINISHED
+from vmagent_marl.errors import DatasetError
+
+LOCK, KEY, BUILT = "lock", "recipe", "built"
+
+
+@contextmanager
+def staging(final: Path, key: str, *, overwrite: bool) -> Iterator[Path]:
+    """The folder in which the data set of `final` is made by the recipe with the hash `key`.
+
+    It keeps what an earlier run of the same recipe has left; that of another recipe goes. Raises
+    `DatasetError` where the data set exists, is being made, or cannot be written.
+    """
+    folder = final.with_name(f".{final.name}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("w") as lock:
+            _hold(lock.fileno(), final)
+            _bring_back(final)
+            if final.exists() and not overwrite:
+                _remove_if_empty(folder)
+                raise DatasetError(
+                    f"{final}: this data set exists already: give overwrite=True (--overwrite) to "
+                    "replace it, or choose another behaviour name"
+                )
+            _keep_or_clear(folder, key)
+            yield folder
+    except OSError as error:
+        raise DatasetError(
+            f"{final}: cannot be written ({error.strerror or error}): make room there or set "
+            f"MINARI_DATASETS_PATH, and run the same again; finished episodes wait in {folder}"
+        ) from error
+
+
+def commit(folder: Path, final: Path) -> None:
+    """Give what was built its name; what had it before goes only then."""
+    replaced = _replaced(final)
+    if final.exists():
+        os.replace(final, replaced)
+    try:
+        os.replace(folder / BUILT, final)
+    except OSError:
+        _bring_back(final)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+def reserve(folder: Path, size: int) -> None:
+    """Raise `OSError` now where `size` bytes do not fit; HDF5 would only lose them, or crash."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        if shutil.disk_usage(folder).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return
+    file = folder / "room"
+    try:
+        with file.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, max(size, 1))
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _bring_back(final: Path) -> None:
+    """Undo a replacement that was killed between its two moves, or finish it."""
+    replaced = _replaced(final)
+    if replaced.exists() and not final.exists():
+        os.replace(replaced, final)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _replaced(final: Path) -> Path:
+    return final.with_name(f".{final.name}.replaced")
+
+
+def _hold(lock: int, final: Path) -> None:
+    """One run at a time; the system lets go of the lock when its process ends, however it does."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DatasetError(
+            f"{final}: another run is making this data set: wait for it, or stop it"
+        ) from None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A folder that was made for nothing."""
+    if [path.name for path in folder.iterdir()] == [LOCK]:
+        shutil.rmtree(folder)
+
+
+def _keep_or_clear(folder: Path, key: str) -> None:
+    """Remove what another recipe has left, and half of a file."""
+    mark = folder / KEY
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != key:
+        left = [path for path in folder.iterdir() if path.name != LOCK]
+        if left:
+            print(f"{folder}: left by another recipe, begun anew", file=sys.stderr)
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        mark.write_text(key, encoding="utf-8")
+    shutil.rmtree(folder / BUILT, ignore_errors=True)
+    for path in folder.glob(f"*/*{UNFINISHED}"):
+        path.unlink()

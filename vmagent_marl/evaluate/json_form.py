@@ -1,0 +1,120 @@
+"""Scores for programs: JSON with finite numbers only, in files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vmagent_marl.evaluate import statistics
+from vmagent_marl.evaluate.scores import Result, Scores
+from vmagent_marl.evaluate.statistics import Estimate
+
+NO_MEAN = ("start", "cluster_profit")  # of the metrics, those whose mean says nothing
+
+
+def to_json(scores: Scores) -> dict[str, Any]:
+    """Plain values: of one policy its episodes and summary, of several a list of such `results`.
+
+    Every number is finite; what is unknown is None.
+    """
+    documents = [_document(scores, result) for result in scores.results]
+    if len(documents) == 1:
+        return documents[0]
+    return {"scenario": scores.scenario.name, "results": documents}
+
+
+def write_json(scores: Scores, path: str | Path) -> None:
+    """`to_json` into a file, whole or not at all."""
+    with replacing(path) as unfinished:
+        text = json.dumps(to_json(scores), indent=2, allow_nan=False)
+        unfinished.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place when all went well."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        umask = os.umask(0)
+        os.umask(umask)
+        unfinished.chmod(0o666 & ~umask)  # mkstemp's files are readable by their owner alone
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _document(scores: Scores, result: Result) -> dict[str, Any]:
+    episodes = [
+        _plain(
+            {
+                **played.metrics.as_dict(),
+                "profit_share": played.metrics.profit_share,
+                "return": played.team_return,
+                "own_returns": played.own_returns,
+            }
+        )
+        for played in result.played
+    ]
+    return {
+        "scenario": scores.scenario.name,
+        "policy": result.policy,
+        "window": scores.window,
+        "seed": scores.seed,
+        "trace": scores.trace,
+        "episodes": episodes,
+        "summary": _plain(summary(scores, result.policy)),
+    }
+
+
+def summary(scores: Scores, policy: str) -> dict[str, Any]:
+    """Everything about a policy's score; `mean` is the ratio of sums where it is a profit share."""
+    estimate, values, result = scores.estimate(policy), scores.values(policy), scores.result(policy)
+    fields = asdict(result.played[0].metrics)
+    metrics = ["return", *(name for name in fields if name not in NO_MEAN)]
+    return {
+        "score": scores.score,
+        "less_is_better": scores.less_is_better,
+        "episodes": len(result.played),
+        "blocks": scores.block_count,
+        "mean": estimate.value,
+        "interval": [estimate.low, estimate.high],
+        "median": float(np.median(values)),
+        "trimmed_mean": float(statistics.trimmed_mean(values)),
+        "interquartile_mean": float(statistics.interquartile_mean(values)),
+        "baseline": scores.baseline,
+        "difference": asdict(scores.difference(policy)),
+        "probability_of_improvement": asdict(scores.improvement(policy)),
+        "reference": scores.reference,
+        "normalised": _optional(scores.normalised(policy)),
+        "means": {name: float(result.column(name).mean()) for name in metrics},
+        "trace_sha256": scores.fingerprint,
+    }
+
+
+def _optional(estimate: Estimate | None) -> dict[str, float] | None:
+    return None if estimate is None else asdict(estimate)
+
+
+def _plain(value: Any) -> Any:
+    """Finite JSON: numpy's numbers as Python's, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

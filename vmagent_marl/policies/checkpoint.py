@@ -1,0 +1,153 @@
+"""Trained policies in files: plain tensors and plain values, nothing that runs when it is read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.errors import PolicyError
+from vmagent_marl.policies.policy import Needs
+from vmagent_marl.sim import ObservationLayout, Simulator
+
+try:
+    import torch
+
+    from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, masked, with_identity
+except ModuleNotFoundError as error:
+    raise PolicyError(
+        f"trained policies need torch ({error}): pip install 'vmagent_marl[torch]'"
+    ) from None
+
+FORMAT = "vmagent_marl policy 1"
+SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where a policy comes from and what it plays."""
+
+    algorithm: str
+    scenario: dict[str, Any]  # as `scenario_from` takes it
+    clusters: int  # the layout's
+    servers: int
+    summaries: int
+    gamma: float | None = None  # None: nothing was discounted
+    dataset: tuple[str, ...] = ()  # ids; none for what learned online
+
+    @property
+    def layout(self) -> ObservationLayout:
+        """Where what stands in the observations that it reads."""
+        return ObservationLayout(self.clusters, self.servers, self.summaries)
+
+
+@dataclass(frozen=True)
+class NetworkPolicy:
+    """The legal action of the highest value or logit, the same network for every agent."""
+
+    name: str
+    network: FlatNetwork
+    training: Training
+
+    @property
+    def needs(self) -> Needs:
+        """See `Policy`."""
+        return "summaries" if self.training.summaries else "own servers"
+
+    def act(
+        self, batch: Simulator, keys: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """See `Policy.act`; it draws nothing. Raises `PolicyError` for another layout."""
+        if batch.layout != self.training.layout:
+            raise PolicyError(
+                f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
+                f"plays {_described(batch.layout)}: give the game it was trained on "
+                f"({self.training.scenario.get('name')!r}), or train it anew"
+            )
+        with torch.inference_mode(), one_thread():
+            features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
+            values = masked(self.network(features), torch.tensor(batch.mask)).numpy()
+        actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
+        return actions, np.zeros(actions.shape)
+
+
+def save_policy(path: Path, network: FlatNetwork, training: Training) -> None:
+    """Write a checkpoint; the file is there whole or not at all."""
+    content = {
+        "format": FORMAT,
+        "network": {"kind": "flat", **network.shape.as_dict()},
+        "training": {**asdict(training), "dataset": list(training.dataset)},
+        "weights": network.state_dict(),
+    }
+    save_tensors(path, content)
+
+
+def load_policy(path: Path) -> NetworkPolicy:
+    """A policy from a checkpoint; `PolicyError` for a file that is none, or is torn."""
+    content = load_tensors(path)
+    if content.get("format") != FORMAT:
+        raise PolicyError(f"{path}: is no {FORMAT!r}: give a policy.pt that a learner here wrote")
+    try:
+        sizes = {key: value for key, value in content["network"].items() if key != "kind"}
+        network = FlatNetwork(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
+        network.load_state_dict(content["weights"])
+        plain = content["training"]
+        training = Training(**{**plain, "dataset": tuple(plain["dataset"])})
+        fits = (network.shape.observation, network.shape.actions) == (
+            training.layout.size,
+            training.layout.actions,
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise PolicyError(f"{path}: is a broken checkpoint ({reason}): train it anew") from None
+    if not fits:
+        raise PolicyError(f"{path}: its network does not fit its layout: train it anew")
+    return NetworkPolicy(str(path), network.eval(), training)
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values; a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        torch.save(content, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """What `save_tensors` wrote; `PolicyError` for anything else. Nothing in the file runs."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise PolicyError(f"{path}: is not there: give the policy.pt of a run") from None
+    except Exception:  # torch's reader raises whatever noise leads it to, IndexError included
+        content = None  # and its own messages advise to switch its safety off
+    if not isinstance(content, dict):
+        raise PolicyError(f"{path}: is no checkpoint, or a torn one: give a run's policy.pt")
+    return content
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Small networks on one thread: several are slower, and far slower on a busy machine."""
+    before = torch.get_num_threads()
+    if before != 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if before != 1:
+            torch.set_num_threads(before)
+
+
+def _described(layout: ObservationLayout) -> str:
+    clusters = f"{layout.clusters} cluster{'s' if layout.clusters > 1 else ''}"
+    return f"{clusters} of {layout.servers} servers with {SUMMARIES[layout.summaries]} summaries"

@@ -1,0 +1,72 @@
+"""Torch modules that learners train and checkpoints act with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+ILLEGAL = -1e9
+"""Stands for the value or logit of an illegal action: far below any reachable return (a return of
+-log waits can pass -1e4), and finite, since learners multiply it by (1 - terminal) and by zeros of
+one-hot vectors, which turn an infinity into NaN."""
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Sizes of a flat network."""
+
+    observation: int  # floats of an agent's observation
+    identities: int  # one-hot places that tell agents with shared parameters apart; 0: one agent
+    actions: int
+    hidden: tuple[int, ...] = (64, 64)
+
+    @property
+    def inputs(self) -> int:
+        """Floats that the first layer reads: the observation, then the identity."""
+        return self.observation + self.identities
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, from which `NetworkShape(**plain)` makes an equal shape."""
+        return {**asdict(self), "hidden": list(self.hidden)}
+
+
+class FlatNetwork(nn.Module):
+    """Features (N, inputs) float32 to one value or logit for each action (N, actions)."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.body = flat_body(shape.inputs, shape.hidden)
+        self.head = nn.Linear(shape.hidden[-1], shape.actions)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Values or logits, legal or not."""
+        return cast(Tensor, self.head(self.body(features)))
+
+
+def flat_body(inputs: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    """Linear layers, each followed by a ReLU."""
+    sizes = [inputs, *hidden]
+    layers = [
+        layer
+        for i in range(len(hidden))
+        for layer in (nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU())
+    ]
+    return nn.Sequential(*layers)
+
+
+def masked(values: Tensor, mask: Tensor) -> Tensor:
+    """The values (..., actions) of legal actions, and `ILLEGAL` for the others."""
+    return torch.where(mask > 0, values, ILLEGAL)
+
+
+def with_identity(observation: Tensor, identities: int) -> Tensor:
+    """Observations (B, K, F) as features (B, K, F + identities): a one-hot place for each agent."""
+    if identities == 0:
+        return observation
+    batch, clusters, _ = observation.shape
+    one_hot = torch.eye(clusters, identities).expand(batch, clusters, identities)
+    return torch.cat([observation, one_hot], dim=2)

@@ -1,0 +1,249 @@
+"""Figures of scores, training and traces; each returns the path it wrote."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmagent_marl.errors import SettingError, TraceError, nearest
+from vmagent_marl.evaluate import Scores
+from vmagent_marl.evaluate.statistics import mean_interval
+from vmagent_marl.trace import NEVER, Trace
+from vmagent_marl.trace.describe import describe
+from vmagent_marl.view.style import FAINT, INK, PALETTE, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+Curve = str | Path | tuple[ArrayLike, ArrayLike]
+
+HOUR, DAY = 3600, 86_400  # s
+SKEWED = 20.0  # largest over median from which waits are drawn on a logarithmic axis
+
+_SCORE_LABELS = {
+    "profit share": "profit share (profit / possible revenue)",
+    "wait_s": "waiting per episode (s)",
+    "return": "return per episode",
+}
+
+
+def plot_scores(scores: Scores, path: str | Path) -> Path:
+    """Each policy's score with its interval, the best on top, the single episodes behind."""
+    ranked = scores.ranked
+    with drawing(path, 6.4, 1.5 + 0.38 * len(ranked)) as figure:
+        axes = figure.add_subplot()
+        jitter = np.random.default_rng(0)
+        for place, policy in enumerate(ranked):
+            values, estimate = scores.values(policy), scores.estimate(policy)
+            height = place + jitter.uniform(-0.22, 0.22, values.size)
+            axes.scatter(
+                values, height, s=10, color=PALETTE[5], alpha=0.55, linewidths=0, zorder=2,
+                clip_on=False,
+            )
+            if not math.isnan(estimate.low):
+                span = [estimate.low, estimate.high]
+                axes.plot(span, [place, place], color=PALETTE[0], linewidth=3.5, zorder=3)
+            axes.plot(
+                [estimate.value], [place], "o", color="white", markersize=6, zorder=4,
+                markeredgecolor=PALETTE[0], markeredgewidth=1.6,
+            )
+        axes.set_yticks(range(len(ranked)), ranked)
+        axes.set_ylim(len(ranked) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        _scale_waits(axes, scores)
+        better = "less is better" if scores.less_is_better else "more is better"
+        axes.set_xlabel(f"{_SCORE_LABELS[scores.score]}; {better}")
+        number = len(scores.results[0].played)
+        window = "given rows" if scores.window == "all" else f"{scores.window} window"
+        title = f"{scores.scenario.name}: {number} episodes, {window}"
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
+        blocks = scores.block_count
+        drawn = f"95 % interval over {blocks} blocks" if blocks > 1 else "too few for an interval"
+        note = f"dots: single episodes; ring: their score, {drawn}; trace {scores.trace}"
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=7, color=FAINT)
+    return Path(path)
+
+
+def plot_learning_curve(
+    curves: Mapping[str, Curve],
+    path: str | Path,
+    *,
+    x: str = "step",
+    y: str = "score",
+    title: str = "Learning curve",
+    x_label: str | None = None,
+    y_label: str | None = None,
+) -> Path:
+    """Lines of a score over training, by label.
+
+    A curve is a CSV file with columns `x` and `y` (rows without a value of `y` are passed over), or
+    arrays x (n,) and y (n,) or (runs, n); several runs are drawn as their mean with a band, its
+    95 % bootstrap interval over the runs.
+    """
+    if not curves:
+        raise SettingError("no learning curve to draw: give one or more by label")
+    with drawing(path, 6.4, 3.8) as figure:
+        axes = figure.add_subplot()
+        for i, (label, curve) in enumerate(curves.items()):
+            steps, runs = _curve(curve, x, y)
+            colour = PALETTE[i % len(PALETTE)]
+            dashes = ("-", "--", ":", "-.")[i // len(PALETTE) % 4]
+            mark = "o" if steps.size < 30 else ""
+            mean = runs.mean(axis=0)
+            axes.plot(steps, mean, dashes, marker=mark, markersize=3, color=colour, label=label)
+            if len(runs) > 1:
+                band = [mean_interval(column) for column in runs.T]
+                low, high = [e.low for e in band], [e.high for e in band]
+                axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.set_title(title)
+        axes.set_xlabel(x_label or _words(x))
+        axes.set_ylabel(y_label or _words(y))
+        axes.xaxis.set_major_formatter(_short)
+        axes.legend(loc="best")
+    return Path(path)
+
+
+def plot_trace(trace: Trace, path: str | Path) -> Path:
+    """Four views of a trace: requests per hour, vCPU that run at once, types, and lifetimes."""
+    if not len(trace):
+        raise TraceError(f"trace {trace.name!r} has no request to draw")
+    with drawing(path, 8.4, 5.8) as figure:
+        ((arrivals, load), (types, lifetimes)) = figure.subplots(2, 2)
+        figure.suptitle(f"{trace.name}: {len(trace):,} requests", fontweight="bold", fontsize=11)
+        _requests_per_hour(arrivals, trace)
+        _running_cpu(load, trace)
+        _type_mix(types, trace)
+        _lifetimes(lifetimes, trace)
+    return Path(path)
+
+
+def _scale_waits(axes: Axes, scores: Scores) -> None:
+    """Waits spread over orders of magnitude; a few long ones would hide all others."""
+    if scores.score != "wait_s":
+        return
+    every = np.concatenate([scores.values(policy) for policy in scores.policies])
+    if every.max() > SKEWED * max(float(np.median(every)), 1.0):
+        decade = math.floor(math.log10(max(float(np.median(every)), 1.0))) - 1
+        decade = max(decade, 0)  # below a tenth of the median the axis is linear, for the zeros
+        axes.set_xscale("symlog", linthresh=10.0**decade)
+        decades = range(decade, math.floor(math.log10(every.max())) + 1)
+        axes.set_xticks([0.0, *(10.0**d for d in decades)])
+        axes.minorticks_off()
+    axes.set_xlim(left=0)
+
+
+def _curve(curve: Curve, x: str, y: str) -> tuple[Floats, Floats]:
+    """(n,) steps and (runs, n) values."""
+    if isinstance(curve, (str, Path)):
+        return _read_curve(Path(curve), x, y)
+    steps = np.asarray(curve[0], np.float64)
+    runs = np.atleast_2d(np.asarray(curve[1], np.float64))
+    if steps.ndim != 1 or runs.ndim != 2 or runs.shape[1] != steps.size or not runs.size:
+        raise SettingError(
+            f"a learning curve has x of shape {steps.shape} and y of shape {runs.shape}: "
+            "give (n,) and (runs, n)"
+        )
+    return steps, runs
+
+
+def _read_curve(file: Path, x: str, y: str) -> tuple[Floats, Floats]:
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            columns: Sequence[str] = reader.fieldnames or ()
+            for name in (x, y):
+                if name not in columns:
+                    raise SettingError(f"{file}: no column {name!r}: {nearest(name, columns)}")
+            rows = [(float(row[x]), float(row[y])) for row in reader if (row[y] or "").strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{file}: cannot be read ({error}): give a CSV file") from None
+    except ValueError as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{file}:{reader.line_num}: {error}: give numbers") from None
+    if not rows:
+        raise SettingError(f"{file}: no row has a value of {y!r}: nothing to draw yet")
+    table = np.array(rows)
+    return table[:, 0], table[None, :, 1]
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").replace("/", ", ")
+
+
+def _short(value: float, _: float) -> str:
+    """Ticks such as 250k and 1.5M."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"
+
+
+def _requests_per_hour(axes: Axes, trace: Trace) -> None:
+    hours = int(trace.arrival[-1] // HOUR) + 1
+    count = np.bincount(trace.arrival // HOUR, minlength=hours)
+    axes.stairs(count, np.arange(hours + 1) * HOUR / DAY, color=PALETTE[0], linewidth=0.8)
+    axes.set_title("Arrivals")
+    axes.set_xlabel("time (days)")
+    axes.set_ylabel("requests per hour")
+    axes.set_ylim(bottom=0)
+
+
+def _running_cpu(axes: Axes, trace: Trace) -> None:
+    last = int(trace.arrival[-1])
+    ends = trace.departure <= last
+    time = np.concatenate([trace.departure[ends], trace.arrival])
+    change = np.concatenate([-trace.cpu[ends].astype(np.int64), trace.cpu.astype(np.int64)])
+    order = time.argsort(kind="stable")  # departures come first in their second
+    time, running = time[order], np.cumsum(change[order]) / 1000
+    at = np.linspace(int(trace.arrival[0]), last, 1500)
+    shown = running[np.searchsorted(time, at, side="right") - 1]
+    axes.plot(at / DAY, shown, color=PALETTE[2], linewidth=1.0)
+    axes.set_title("Running at once")
+    axes.set_xlabel("time (days)")
+    axes.set_ylabel("running VMs' size (vCPU)")
+    axes.yaxis.set_major_formatter(_short)
+    axes.set_ylim(bottom=0)
+
+
+def _type_mix(axes: Axes, trace: Trace) -> None:
+    types = describe(trace)["types"]
+    assert isinstance(types, list)  # as `describe` documents
+    labels = [f"{t['vcpu']:g} vCPU, {t['memory_gb']:g} GB" for t in types]
+    share = [100 * t["share"] for t in types]
+    axes.barh(range(len(types)), share, color=PALETTE[1], height=0.7)
+    axes.set_yticks(range(len(types)), labels)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_title(f"The {len(types)} most frequent types" if len(types) > 1 else "The one type")
+    axes.set_xlabel("share of the requests (%)")
+
+
+def _lifetimes(axes: Axes, trace: Trace) -> None:
+    leaves = trace.departure != NEVER
+    lived = np.sort(trace.departure[leaves] - trace.arrival[leaves])
+    axes.set_title("Lifetimes")
+    axes.set_ylabel("VMs that lived at most so long (%)")
+    axes.set_xlabel("lifetime")
+    axes.set_ylim(0, 100)
+    if lived.size:
+        share = 100 * np.arange(1, lived.size + 1) / len(trace)
+        axes.step(np.maximum(lived, 1), share, where="post", color=PALETTE[4])
+    axes.set_xscale("log")
+    ticks = {1: "1 s", 60: "1 min", HOUR: "1 h", DAY: "1 d", 30 * DAY: "30 d"}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.minorticks_off()
+    axes.set_xlim(1, max(30 * DAY, int(lived[-1]) if lived.size else 1))
+    stay = 100 * (1 - leaves.mean())
+    if stay > 0:
+        axes.text(
+            0.03, 0.94, f"{stay:.1f} % are never deleted", transform=axes.transAxes, fontsize=8,
+            color=INK, va="top",
+        )
