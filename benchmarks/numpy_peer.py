@@ -20,7 +20,9 @@ LIVE = 512  # VMs that can run at once in one environment, at first
 class NumpyPeer:
     """B environments with one cluster of S servers, from these rows of a trace on."""
 
-    def __init__(self, feed: Feed, node: NDArray[np.int32], servers: int, starts: list[int]) -> None:
+    def __init__(
+        self, feed: Feed, node: NDArray[np.int32], servers: int, starts: list[int]
+    ) -> None:
         """`node` (2,): milli-vCPU and MiB of a NUMA node."""
         self.feed, self.node, self.batch = feed, node.astype(np.float64), len(starts)
         self.rows = np.array(starts)

@@ -1,7 +1,7 @@
 """How fast the simulator is, as ratios of two things timed in the same run.
 
-    python benchmarks/speed.py                                   # a table
-    python benchmarks/speed.py --write benchmarks/results.md     # and into the results
+python benchmarks/speed.py                                   # a table
+python benchmarks/speed.py --write benchmarks/results.md     # and into the results
 """
 
 from __future__ import annotations
@@ -89,11 +89,15 @@ def batch_row(servers: int) -> Row:
     few = max(30, 3000 // servers)
 
     def theirs() -> None:
-        peer = NumpyPeer(simulator.feed, simulator.rules.node[0], servers, [100 * b for b in range(BATCH)])
+        peer = NumpyPeer(
+            simulator.feed, simulator.rules.node[0], servers, [100 * b for b in range(BATCH)]
+        )
         for plan in plans[:few]:
             peer.step(plan[:, 0])
 
-    check = NumpyPeer(simulator.feed, simulator.rules.node[0], servers, [100 * b for b in range(BATCH)])
+    check = NumpyPeer(
+        simulator.feed, simulator.rules.node[0], servers, [100 * b for b in range(BATCH)]
+    )
     simulator.reset(episodes)
     for plan in plans[:200]:
         assert (check.mask == simulator.mask[:, 0]).all()  # the same game
@@ -156,7 +160,9 @@ def parallel_row() -> Row:
             dict.fromkeys(agents, 0.0), dict.fromkeys(agents, False), dict.fromkeys(agents, False)
             {agent: {"reached": True, "seconds": 0} for agent in agents}
 
-    return Row("PettingZoo parallel, 3 clusters", rate(ours, 500), rate(bare, 500), "bare dictionaries")
+    return Row(
+        "PettingZoo parallel, 3 clusters", rate(ours, 500), rate(bare, 500), "bare dictionaries"
+    )
 
 
 def measure() -> list[Row]:

@@ -43,9 +43,7 @@ def main(args: Args) -> str:
         behaviour = f"{recipe.behaviour}-{args.episodes}"
         recipe = replace(recipe, episodes=args.episodes, behaviour=behaviour)
     begun = time.monotonic()
-    name = collect(
-        recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress
-    )
+    name = collect(recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress)
     seconds = time.monotonic() - begun
     card = write_card(name, args.card)
     own = own_metadata(name)

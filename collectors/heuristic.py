@@ -55,9 +55,7 @@ def main(args: Args) -> str:
         seed=args.seed,
         trace=args.trace,
     )
-    name = collect(
-        recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress
-    )
+    name = collect(recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress)
     episodes = load_episodes(name)
     returns = np.array([episode.total for episode in episodes])
     references = own_metadata(name)["references"]

@@ -59,9 +59,7 @@ def main(args: Args) -> str:
         seed=args.seed,
         trace=args.trace,
     )
-    name = collect(
-        recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress
-    )
+    name = collect(recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress)
     episodes = load_episodes(name)
     print(f"{name}: {len(episodes)} episodes, {sum(map(len, episodes)):,} transitions")
     for component, epsilon in enumerate(args.epsilons):

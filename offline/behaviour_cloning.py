@@ -53,7 +53,7 @@ class Args:
 
 def main(args: Args) -> None:
     """Train, then compare with the heuristics on validation episodes that chose no checkpoint."""
-    from vmagent_marl.evaluate import evaluate, print_scores
+    from vmagent_marl.evaluation import evaluate, print_scores
     from vmagent_marl.policies import policy_names
     from vmagent_marl.policies.checkpoint import load_policy
     from vmagent_marl.scenario import scenario_from

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vmagent_marl.env import env, parallel_env, vector_env
+    from vmagent_marl.envs import env, parallel_env, vector_env
     from vmagent_marl.episodes import collect
-    from vmagent_marl.evaluate import evaluate
+    from vmagent_marl.evaluation import evaluate
     from vmagent_marl.policies import make_policy
     from vmagent_marl.scenario import Scenario, load_scenario
     from vmagent_marl.trace import Trace, read_trace, synthetic_month
@@ -26,14 +26,14 @@ _HOME = {
     "Scenario": "vmagent_marl.scenario",
     "Trace": "vmagent_marl.trace",
     "collect": "vmagent_marl.episodes",
-    "env": "vmagent_marl.env",
-    "evaluate": "vmagent_marl.evaluate",
+    "env": "vmagent_marl.envs",
+    "evaluate": "vmagent_marl.evaluation",
     "load_scenario": "vmagent_marl.scenario",
     "make_policy": "vmagent_marl.policies",
-    "parallel_env": "vmagent_marl.env",
+    "parallel_env": "vmagent_marl.envs",
     "read_trace": "vmagent_marl.trace",
     "synthetic_month": "vmagent_marl.trace",
-    "vector_env": "vmagent_marl.env",
+    "vector_env": "vmagent_marl.envs",
 }
 __all__ = [
     "Scenario",
@@ -51,7 +51,7 @@ __all__ = [
 
 
 def _register_environments() -> None:
-    from vmagent_marl.env.registration import register_when_imported
+    from vmagent_marl.envs.registration import register_when_imported
 
     register_when_imported()
 

@@ -42,7 +42,7 @@ def assert_same(simulator: Simulator, b: int, twin: Twin) -> None:
     }
     if twin.status != "terminated":
         wanted |= {columns.ROW: twin.row, columns.HOME: twin.home}
-    if twin.rules.summary_every:
+    if twin.rules.summary_every and twin.rules.summaries:
         wanted[columns.STAMP] = twin.stamp
     assert_equal("clock", {column: int(clock[column]) for column in wanted}, wanted)
     assert_equal("terminated", simulator.terminated[b], (twin.status == "terminated"))
@@ -81,7 +81,7 @@ def assert_same_cluster(simulator: Simulator, b: int, k: int, twin: Twin) -> Non
         columns.DOWN: twin.down[k],
         columns.DUE: NEVER if due is None else due,
     }
-    assert_equal("counts", {column: int(state.count[b, k, column]) for column in counts}, counts)
+    assert_equal("counts", {column: int(state.counts[b, k, column]) for column in counts}, counts)
     np.testing.assert_array_equal(simulator.mask[b, k], twin.sight.mask(k), err_msg="mask")
     wanted = np.array(twin.sight.observation(k), np.float32)
     assert simulator.observation[b, k].shape == wanted.shape

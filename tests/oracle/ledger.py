@@ -19,6 +19,8 @@ LEVELS = (
     "used_memory",
     "active",
     "serving",
+    "held",
+    "empty",
     "tilt",
     "stranded_cpu",
     "stranded_memory",
@@ -37,7 +39,6 @@ class Ledger:
         self.twin = twin
         clusters = range(twin.clusters)
         self.integral = [dict.fromkeys(LEVELS, 0) for _ in clusters]  # level x s
-        self.idle = 0  # s that servers in service were empty
         self.earned = [[0] * twin.rules.tries for _ in clusters]  # milli-vCPU x s, by position
         self.placed, self.placed_large = [0] * twin.clusters, [0] * twin.clusters
         self.hops, self.killed = [0] * twin.clusters, [0] * twin.clusters
@@ -73,6 +74,10 @@ class Ledger:
             "used_memory": used[MEMORY],
             "active": sum(bool(twin.vms_on(k, server)) for server in servers),
             "serving": twin.in_service[k],
+            "held": twin.in_service[k] if twin.down[k] else 0,
+            "empty": sum(
+                not twin.vms_on(k, s) for s in range(twin.servers) if twin.takes_vms(k, s)
+            ),
             "tilt": sum(abs(server[0][CPU] - server[1][CPU]) for server in free),
             "stranded_cpu": sum(node[CPU] for server in stranded for node in server),
             "stranded_memory": sum(node[MEMORY] for server in stranded for node in server),
@@ -91,11 +96,8 @@ class Ledger:
         """Time passes while nothing changes."""
         twin = self.twin
         for k in range(twin.clusters):
-            serving = [s for s in range(twin.servers) if twin.takes_vms(k, s)]
-            self.idle += seconds * sum(not twin.vms_on(k, server) for server in serving)
             for name, level in self.levels(k).items():
-                counts = name != "serving" or not twin.down[k]
-                self.integral[k][name] += level * seconds * counts
+                self.integral[k][name] += level * seconds
             for position, cpu in enumerate(self.running(k)):
                 self.earned[k][position] += cpu * seconds
 
@@ -213,11 +215,11 @@ class Ledger:
             "used_memory": of_service("used_memory", MEMORY),
             "stranded_cpu": of_service("stranded_cpu", CPU),
             "stranded_memory": of_service("stranded_memory", MEMORY),
-            "empty_servers": self.idle / seconds if seconds else 0.0,
+            "empty_servers": total("empty") / seconds if seconds else 0.0,
             "numa_imbalance": of_service("tilt", CPU),
             "active_server_hours": total("active") / HOUR,
             "server_hours_bound": total("lower_bound") / HOUR,
-            "capacity_hours": total("serving") / HOUR,
+            "capacity_hours": (total("serving") - total("held")) / HOUR,
             "hops": sum(self.hops) / sum(self.placed) if sum(self.placed) else 0.0,
             "fairness": sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0,
             "profit": float(sum(profits)),

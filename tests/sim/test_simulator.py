@@ -106,7 +106,7 @@ def test_a_reset_leaves_nothing_of_the_episode_before(world: World) -> None:
     fresh = simulator_of(world)
     fresh.reset(dict(enumerate(world.again)))
     while True:
-        for name in ("observation", "mask", "reward", "level", "integral", "count", "outcome"):
+        for name in ("observation", "mask", "reward", "level", "integral", "counts", "outcome"):
             one, other = getattr(used.state, name), getattr(fresh.state, name)
             np.testing.assert_array_equal(one, other, err_msg=name)
         if not fresh.running.any():

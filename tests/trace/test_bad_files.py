@@ -171,11 +171,14 @@ def test_whatever_the_file_holds_it_is_a_trace_or_one_line(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes((header + "\n".join(rows)).encode() + tail)
+    said = ""
     try:
         assert len(read_trace(path)) > 0
     except TraceError as error:
-        assert str(error).startswith(str(path))
-        assert "\n" not in str(error)
+        said = str(error)
+    if said:
+        assert said.startswith(str(path))
+        assert "\n" not in said
 
 
 def test_no_file_and_a_directory(tmp_path: Path) -> None:

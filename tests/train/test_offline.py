@@ -20,7 +20,7 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Simulator
 from vmagent_marl.train import train_offline
 from vmagent_marl.train.offline import _Run
-from vmagent_marl.train.validation import Validation
+from vmagent_marl.train.validation import Score, Validation
 
 SHORT: dict[str, Any] = {
     "steps": 20,
@@ -116,6 +116,21 @@ def test_a_run_leaves_its_best_policy_its_curve_and_its_settings(
     best = max(float(row["mean_return"]) for row in rows)
     again = Validation(small_region(), episodes=2).score(policy)
     assert again.mean_return == pytest.approx(best, rel=1e-9)
+
+
+def test_the_best_on_validation_is_kept_and_not_the_last(
+    region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = {"rising": [1.0, 2.0], "falling": [2.0, 1.0]}
+    for name, scores in returns.items():
+        given = iter(scores)
+        monkeypatch.setattr(Validation, "score", lambda *_, left=given: Score(next(left), 0.0))
+        train_offline("bc", region, tmp_path / name, **SHORT)
+    monkeypatch.setattr(Validation, "score", lambda *_: Score(0.0, 0.0))
+    first = train_offline("bc", region, tmp_path / "short", **{**SHORT, "steps": 10})
+    kept = {name: weights(tmp_path / name / "policy.pt")["head.bias"] for name in returns}
+    assert torch.equal(kept["falling"], weights(first)["head.bias"])
+    assert not torch.equal(kept["rising"], kept["falling"])
 
 
 @pytest.mark.parametrize("algorithm", ["cql", "bc"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vmagent_marl.errors import PolicyError, SettingError
-from vmagent_marl.evaluate import play
+from vmagent_marl.evaluation import play
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode

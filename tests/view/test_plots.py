@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from vmagent_marl.errors import SettingError, TraceError
-from vmagent_marl.evaluate import Scores, evaluate
+from vmagent_marl.evaluation import Scores, evaluate
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.trace import Trace, synthetic_month
 from vmagent_marl.view import plot_learning_curve, plot_scores, plot_trace, style

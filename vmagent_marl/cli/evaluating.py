@@ -38,8 +38,8 @@ def evaluate(
         plot: draw the scores there (.png, .svg or .pdf).
         quiet: no progress bar.
     """
-    from vmagent_marl.evaluate import evaluate as play_and_score
-    from vmagent_marl.evaluate import print_scores, read_starts, write_json
+    from vmagent_marl.evaluation import evaluate as play_and_score
+    from vmagent_marl.evaluation import print_scores, read_starts, write_json
     from vmagent_marl.policies import policy_names
     from vmagent_marl.scenario import load_scenario
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmagent_marl.episodes.card import write_card
-from vmagent_marl.episodes.collect import collect
+from vmagent_marl.episodes.collecting import collect
 from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.episodes.recipe import Player, Recipe, load_recipe, recipe_for, recipe_hash
 from vmagent_marl.episodes.record import Mixture, record

@@ -17,8 +17,8 @@ from minari.namespace import create_namespace, list_local_namespaces
 from minari.storage import get_dataset_path
 from numpy.typing import NDArray
 
-from vmagent_marl.env.registration import SINGLE, gym_id
-from vmagent_marl.env.spaces import joint_action_space, joint_observation_space
+from vmagent_marl.envs.registration import SINGLE, gym_id
+from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
 from vmagent_marl.episodes.block import metrics_from
 from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.episodes.statistics import Statistics

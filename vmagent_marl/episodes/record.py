@@ -166,8 +166,7 @@ class _Tape:
             "seconds": (np.int64, ()),
         }
         self._arrays: dict[str, NDArray[np.generic]] = {
-            name: np.empty((batch, room, *shape), kind)
-            for name, (kind, shape) in shapes.items()
+            name: np.empty((batch, room, *shape), kind) for name, (kind, shape) in shapes.items()
         }
 
     def begin(self, which: NDArray[np.int64], simulator: Simulator) -> None:

@@ -17,7 +17,7 @@ from vmagent_marl.sim.rules import (
     Feed,
     Rules,
 )
-from vmagent_marl.sim.servers import end_all, enter_service, remove, show_server
+from vmagent_marl.sim.servers import count_servers, end_all, enter_service, remove, show_server
 from vmagent_marl.sim.state import (
     ACTIVE,
     CHANGE,
@@ -72,8 +72,10 @@ def next_departure(rules: Rules, feed: Feed, state: State, b: int) -> int:
     not run are passed over. Where VMs wait, departures depend on the starts and stand in a heap.
     """
     if rules.turned_away == WAIT:
-        if state.clock[b, HEAPED] > 0:
-            return state.heap[b, 0, 0]
+        while state.clock[b, HEAPED] > 0:
+            if state.placed_at[b, state.heap[b, 0, 1]] >= 0:
+                return state.heap[b, 0, 0]
+            pop_departure(state, b)
         return NEVER
     while state.clock[b, EVENT] < feed.events.size:
         event = feed.events[state.clock[b, EVENT]]
@@ -89,11 +91,9 @@ def next_departure(rules: Rules, feed: Feed, state: State, b: int) -> int:
 
 @part
 def depart(rules: Rules, feed: Feed, state: State, b: int) -> None:
-    """The VM of `next_departure` leaves, unless an outage has ended it already."""
+    """The VM of `next_departure` leaves."""
     if rules.turned_away == WAIT:
         vm = pop_departure(state, b)
-        if state.placed_at[b, vm] < 0:
-            return
     else:
         vm = ~feed.events[state.clock[b, EVENT]] - state.clock[b, FIRST]
         state.clock[b, EVENT] += 1
@@ -108,7 +108,7 @@ def next_other(rules: Rules, state: State, b: int) -> int:
         second = state.clock[b, START] + rules.changes[state.clock[b, CHANGE], 0]
     if rules.expansion > 0:
         for k in range(rules.servers.size):
-            second = min(second, state.count[b, k, DUE])
+            second = min(second, state.counts[b, k, DUE])
     return second
 
 
@@ -117,15 +117,19 @@ def happen(rules: Rules, feed: Feed, state: State, b: int) -> None:
     """What is due now: ordered servers, and a cluster's outage, drain or restoration."""
     now = state.clock[b, NOW]
     for k in range(rules.servers.size):
-        if state.count[b, k, DUE] == now:
+        if state.counts[b, k, DUE] == now:
             expand(rules, feed, state, b, k)
     change = state.clock[b, CHANGE]
     if change < rules.changes.shape[0] and state.clock[b, START] + rules.changes[change, 0] == now:
         k, kind = rules.changes[change, 1], rules.changes[change, 2]
         state.clock[b, CHANGE] += 1
-        state.count[b, k, DOWN] += -1 if kind == RESTORE else 1
+        if kind != RESTORE:
+            state.counts[b, k, DOWN] += 1
+        elif state.counts[b, k, DOWN] > 0:
+            state.counts[b, k, DOWN] -= 1
         if kind == OUTAGE:
             end_all(rules, feed, state, b, k)
+        count_servers(state, b, k)
         for server in range(state.in_service.shape[2]):
             show_server(rules, state, b, k, server)
 
@@ -133,7 +137,7 @@ def happen(rules: Rules, feed: Feed, state: State, b: int) -> None:
 @part
 def expand(rules: Rules, feed: Feed, state: State, b: int, k: int) -> None:
     """Ordered servers enter service."""
-    state.count[b, k, DUE] = NEVER
+    state.counts[b, k, DUE] = NEVER
     serving = state.level[b, k, SERVING]
     for server in range(serving, min(serving + rules.expansion, rules.most[k])):
         enter_service(rules, feed, state, b, k, server)
@@ -146,12 +150,12 @@ def order_servers(rules: Rules, feed: Feed, state: State, b: int) -> None:
         return
     for k in range(rules.servers.size):
         serving = state.level[b, k, SERVING]
-        if state.count[b, k, DUE] != NEVER or serving >= rules.most[k]:
+        if state.counts[b, k, DUE] != NEVER or serving >= rules.most[k]:
             continue
         used_cpu = state.level[b, k, USED_CPU] / (serving * NODES * rules.node[k, CPU])
         used_memory = state.level[b, k, USED_MEMORY] / (serving * NODES * rules.node[k, MEMORY])
         if max(used_cpu, used_memory) > rules.threshold:
-            state.count[b, k, DUE] = state.clock[b, NOW] + rules.lead_time
+            state.counts[b, k, DUE] = state.clock[b, NOW] + rules.lead_time
             if rules.lead_time == 0:
                 expand(rules, feed, state, b, k)
 
@@ -167,8 +171,6 @@ def pass_time(rules: Rules, state: State, b: int, until: int) -> None:
     for k in range(state.level.shape[1]):
         for column in range(LEVELS):
             state.integral[b, k, column] += state.level[b, k, column] * seconds
-        if state.count[b, k, DOWN] > 0:
-            state.integral[b, k, SERVING] -= state.level[b, k, SERVING] * seconds
         for position in range(state.running.shape[2]):
             state.earned[b, k, position] += state.running[b, k, position] * seconds
     state.clock[b, NOW] = until
@@ -189,7 +191,7 @@ def publish_if_due(rules: Rules, state: State, b: int, second: int) -> None:
 def publish(rules: Rules, state: State, b: int) -> None:
     """Every cluster tells its free shares and its empty servers as they are now."""
     for k in range(state.level.shape[1]):
-        takes = state.count[b, k, DOWN] == 0
+        takes = state.counts[b, k, DOWN] == 0
         serving = state.level[b, k, SERVING]
         for resource in range(2):
             room = serving * NODES * rules.node[k, resource]

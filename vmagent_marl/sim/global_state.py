@@ -1,9 +1,10 @@
 """The state of the whole game, for centralised critics and mixers; never a future arrival.
 
 In order: every cluster's observation; fresh summaries of each cluster (free share of cpu, of
-memory, empty servers' share); for each cluster hours until ordered servers enter service (0: none are),
-and 1 where an outage or drain holds it; the home, one-hot; log(1 + VMs that wait). With `privileged`
-also log(1 + hours until its last running VM leaves) of every server, and 1 where one stays.
+memory, empty servers' share); for each cluster hours until ordered servers enter service (0: none
+are), and 1 where an outage or drain holds it; the home, one-hot; log(1 + VMs that wait). With
+`privileged` also log(1 + hours until its last running VM leaves) of every server, and 1 where one
+stays.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from vmagent_marl.sim.state import (
     HOME,
     NOW,
     ROW,
-    RUNNING,
     SERVING,
     STATUS,
     STOP,
+    TERMINATED,
     USED_CPU,
     State,
 )
@@ -49,16 +50,16 @@ def global_state(simulator: Simulator) -> NDArray[np.float32]:
     """(B, state_size) float32."""
     state, rules, feed = simulator.state, simulator.rules, simulator.feed
     batch, clock = simulator.batch, state.clock
-    down = state.count[:, :, DOWN] > 0
+    down = state.counts[:, :, DOWN] > 0
     serving = state.level[:, :, SERVING]
     room = serving[:, :, None] * NODES * rules.node
     free = (room - state.level[:, :, USED_CPU : USED_CPU + 2]) / np.maximum(room, 1)
     empty = (serving - state.level[:, :, ACTIVE]) / np.maximum(serving, 1)
     summaries = np.concatenate([free, empty[:, :, None]], axis=2) * ~down[:, :, None]
-    due = state.count[:, :, DUE]
+    due = state.counts[:, :, DUE]
     ordered = np.where(due == NEVER, 0, due - clock[:, NOW, None]) / HOUR
     home = np.zeros((batch, simulator.clusters))
-    home[np.arange(batch), clock[:, HOME]] = clock[:, STATUS] == RUNNING
+    home[np.arange(batch), clock[:, HOME]] = clock[:, STATUS] != TERMINATED
     parts = [
         state.observation.reshape(batch, -1),
         summaries.reshape(batch, -1),
@@ -83,7 +84,7 @@ def _waiting(simulator: Simulator) -> NDArray[np.int64]:
         return np.zeros(simulator.batch, np.int64)
     arrived = np.searchsorted(simulator.feed.arrival, clock[:, NOW], side="right")
     waiting = np.minimum(arrived, clock[:, STOP]) - clock[:, ROW]
-    return np.where(clock[:, STATUS] == RUNNING, np.maximum(waiting, 0), 0)
+    return np.where(clock[:, STATUS] != TERMINATED, np.maximum(waiting, 0), 0)
 
 
 @entry

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from vmagent_marl.sim.rules import CPU, LARGE_CPU, MEMORY, NODES, WAIT, Feed, Rules
 from vmagent_marl.sim.state import (
     ACTIVE,
+    EMPTY,
     FIRST,
+    HELD,
     HOPS,
     KILLED,
     LOWER_BOUND,
@@ -48,12 +50,12 @@ class Metrics:
     wait_s: float  # sum of the seconds from arrival to start
     wait_mean_s: float
     wait_p95_s: float
-    used_cpu: float  # share of the cpu in service
-    used_memory: float  # share of the memory in service
-    stranded_cpu: float  # share of the cpu in service that is free where no common type fits
+    used_cpu: float  # share of the cpu of all servers that have entered service, held or not
+    used_memory: float  # the same of the memory
+    stranded_cpu: float  # share of that cpu that is free where no common type fits
     stranded_memory: float
     empty_servers: float  # mean number of servers in service without a VM
-    numa_imbalance: float  # sum over servers of |difference of free cpu| / cpu in service
+    numa_imbalance: float  # sum over servers of |difference of free cpu| / that cpu
     active_server_hours: float  # servers that are not empty
     server_hours_bound: float  # servers that what ran needs at least, of each cluster
     capacity_hours: float  # servers in service
@@ -75,7 +77,7 @@ class Metrics:
 
 def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
     """Metrics of environment b's episode up to now."""
-    clock, count = state.clock[b], state.count[b]
+    clock, count = state.clock[b], state.counts[b]
     integral = state.integral[b].astype(np.float64)
     offered, first = int(clock[OFFERED]), int(clock[FIRST])
     rows = slice(first, first + offered)
@@ -86,7 +88,7 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
     if waits.size == 0:
         waits = np.zeros(1)
     server = NODES * rules.node.astype(np.float64)  # (K, resource)
-    in_service = integral[:, SERVING, None] * server
+    room = integral[:, SERVING, None] * server
     profit = cluster_profit(rules, state, b)
     placed = int(count[:, PLACED].sum())
     return Metrics(
@@ -101,19 +103,17 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
         wait_s=float(waits.sum()),
         wait_mean_s=float(waits.mean()),
         wait_p95_s=float(np.quantile(waits, 0.95)),
-        used_cpu=_share(integral[:, USED_CPU].sum(), in_service[:, CPU].sum()),
-        used_memory=_share(integral[:, USED_MEMORY].sum(), in_service[:, MEMORY].sum()),
-        stranded_cpu=_share(integral[:, STRANDED_CPU].sum(), in_service[:, CPU].sum()),
-        stranded_memory=_share(integral[:, STRANDED_MEMORY].sum(), in_service[:, MEMORY].sum()),
-        empty_servers=_share(
-            (integral[:, SERVING] - integral[:, ACTIVE]).sum(), float(clock[NOW] - clock[START])
-        ),
-        numa_imbalance=_share(integral[:, TILT].sum(), in_service[:, CPU].sum()),
+        used_cpu=_share(integral[:, USED_CPU].sum(), room[:, CPU].sum()),
+        used_memory=_share(integral[:, USED_MEMORY].sum(), room[:, MEMORY].sum()),
+        stranded_cpu=_share(integral[:, STRANDED_CPU].sum(), room[:, CPU].sum()),
+        stranded_memory=_share(integral[:, STRANDED_MEMORY].sum(), room[:, MEMORY].sum()),
+        empty_servers=_share(integral[:, EMPTY].sum(), float(clock[NOW] - clock[START])),
+        numa_imbalance=_share(integral[:, TILT].sum(), room[:, CPU].sum()),
         active_server_hours=float(integral[:, ACTIVE].sum() / HOUR),
         server_hours_bound=float(integral[:, LOWER_BOUND].sum() / HOUR),
-        capacity_hours=float(integral[:, SERVING].sum() / HOUR),
+        capacity_hours=float((integral[:, SERVING] - integral[:, HELD]).sum() / HOUR),
         hops=_share(float(count[:, HOPS].sum()), placed),
-        fairness=_jain(integral[:, USED_CPU], in_service[:, CPU]),
+        fairness=_jain(integral[:, USED_CPU], room[:, CPU]),
         profit=float(profit.sum()),
         possible_revenue=float(possible.sum() * rules.price / HOUR),
         cluster_profit=tuple(float(x) for x in profit),
@@ -123,7 +123,7 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
 def cluster_profit(rules: Rules, state: State, b: int) -> NDArray[np.float64]:
     """(K,) revenue less power of each cluster since the episode began."""
     revenue = (state.earned[b] * rules.kept).sum(axis=1) * rules.price / (1000.0 * HOUR)
-    server_cpu = NODES * rules.node[:, CPU] / 1000.0
+    server_cpu = NODES * rules.node[:, CPU].astype(np.float64) / 1000.0
     burned = state.integral[b, :, ACTIVE] / HOUR * server_cpu * rules.power
     profit: NDArray[np.float64] = revenue - burned
     return profit

@@ -29,6 +29,7 @@ from vmagent_marl.sim.state import (
     HOME,
     HOME_TURNED_AWAY,
     LENGTH,
+    LOST_BY,
     NOW,
     OFFERED,
     ROW,
@@ -59,6 +60,7 @@ def await_request(rules: Rules, feed: Feed, state: State, b: int, passed: bool) 
     clock = state.clock
     row = clock[b, ROW]
     if row >= clock[b, STOP]:
+        run_until(rules, feed, state, b, clock[b, NOW])  # a VM without lifetime leaves even now
         clock[b, STATUS] = TERMINATED
         return
     second = max(clock[b, NOW], feed.arrival[row])
@@ -67,10 +69,10 @@ def await_request(rules: Rules, feed: Feed, state: State, b: int, passed: bool) 
         run_until(rules, feed, state, b, min(second, clock[b, UNTIL]))
         if clock[b, STATUS] != RUNNING:
             return
+        clock[b, HOME] = home_of(rules, feed, state, b, row)
         if over:
             clock[b, STATUS] = TRUNCATED
             return
-        clock[b, HOME] = home_of(rules, feed, state, b, row)
         if rules.turned_away != WAIT:
             clock[b, EVENT] = feed.place_in_events[row] + 1
             return
@@ -88,8 +90,10 @@ def await_request(rules: Rules, feed: Feed, state: State, b: int, passed: bool) 
 @part
 def count_turned_away(state: State, b: int) -> None:
     """Nobody takes the request."""
+    home = state.clock[b, HOME]
     state.clock[b, TURNED_AWAY] += 1
-    state.count[b, state.clock[b, HOME], HOME_TURNED_AWAY] += 1
+    state.counts[b, home, HOME_TURNED_AWAY] += 1
+    state.outcome[b, LOST_BY] = home
 
 
 @part
@@ -152,7 +156,7 @@ def show_mask(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: 
     """1 for the slots of cluster k that fit, and for pass unless it is the last and has room."""
     mask, row = state.mask[b, k], state.clock[b, ROW]
     slots = mask.size - 1
-    if state.clock[b, STATUS] == TERMINATED or state.count[b, k, DOWN] > 0:
+    if state.clock[b, STATUS] == TERMINATED or state.counts[b, k, DOWN] > 0:
         mask[:slots] = 0
         mask[slots] = 1
         return

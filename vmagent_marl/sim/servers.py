@@ -8,8 +8,10 @@ from vmagent_marl.sim.rules import CPU, LARGE_CPU, MEMORY, NODES, Feed, Rules
 from vmagent_marl.sim.state import (
     ACTIVE,
     DOWN,
+    EMPTY,
     ENDED,
     FIRST,
+    HELD,
     HOPS,
     KILLED,
     LOWER_BOUND,
@@ -29,7 +31,7 @@ from vmagent_marl.sim.state import (
 @part
 def any_slot_fits(feed: Feed, state: State, b: int, k: int, row: int) -> bool:
     """Whether the request of this row has room in cluster k."""
-    if state.count[b, k, DOWN] > 0:
+    if state.counts[b, k, DOWN] > 0:
         return False
     cpu, memory = feed.demand[row, CPU], feed.demand[row, MEMORY]
     free_cpu, free_memory = state.free[b, k, CPU], state.free[b, k, MEMORY]
@@ -52,10 +54,10 @@ def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, pos
     _occupy(rules, feed, state, b, k, slot, position, row, 1)
     slots, clusters = state.free.shape[3], state.free.shape[1]
     state.placed_at[b, row - state.clock[b, FIRST]] = (position * clusters + k) * slots + slot
-    state.count[b, k, PLACED] += 1
-    state.count[b, k, HOPS] += position
+    state.counts[b, k, PLACED] += 1
+    state.counts[b, k, HOPS] += position
     if feed.total[row, CPU] >= LARGE_CPU:
-        state.count[b, k, PLACED_LARGE] += 1
+        state.counts[b, k, PLACED_LARGE] += 1
 
 
 @part
@@ -86,7 +88,7 @@ def end_all(rules: Rules, feed: Feed, state: State, b: int, k: int) -> None:
         code = state.placed_at[b, vm]
         if code >= 0 and code // slots % clusters == k:
             remove(rules, feed, state, b, vm, ENDED)
-            state.count[b, k, KILLED] += 1
+            state.counts[b, k, KILLED] += 1
 
 
 @part
@@ -97,8 +99,18 @@ def enter_service(rules: Rules, feed: Feed, state: State, b: int, k: int, server
         state.free[b, k, CPU, slot] = rules.node[k, CPU]
         state.free[b, k, MEMORY, slot] = rules.node[k, MEMORY]
     state.level[b, k, SERVING] += 1
+    count_servers(state, b, k)
     _tally(feed, state, b, k, server, 1)
     show_server(rules, state, b, k, server)
+
+
+@part
+def count_servers(state: State, b: int, k: int) -> None:
+    """Levels of servers that are held out of service, and of those in service without a VM."""
+    serving = state.level[b, k, SERVING]
+    held = state.counts[b, k, DOWN] > 0
+    state.level[b, k, HELD] = serving if held else 0
+    state.level[b, k, EMPTY] = 0 if held else serving - state.level[b, k, ACTIVE]
 
 
 @part
@@ -131,6 +143,7 @@ def _occupy(
         state.level[b, k, ACTIVE] += 1
     elif state.vms_on[b, k, server] == 0:
         state.level[b, k, ACTIVE] -= 1
+    count_servers(state, b, k)
     state.running[b, k, position] += sign * feed.total[row, CPU]
     state.level[b, k, LOWER_BOUND] = _servers_needed(rules, state, b, k)
     show_server(rules, state, b, k, server)
@@ -168,7 +181,7 @@ def _tally(feed: Feed, state: State, b: int, k: int, server: int, sign: int) -> 
 @part
 def show_server(rules: Rules, state: State, b: int, k: int, server: int) -> None:
     """Write a server's part of its cluster's observation."""
-    takes = state.in_service[b, k, server] == 1 and state.count[b, k, DOWN] == 0
+    takes = state.in_service[b, k, server] == 1 and state.counts[b, k, DOWN] == 0
     servers = state.in_service.shape[2]
     state.observation[b, k, SERVER * servers + server] = 1.0 if takes else 0.0
     for node in range(NODES):

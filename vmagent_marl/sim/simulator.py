@@ -49,7 +49,7 @@ class Simulator:
     reward       (B, K) float64 after sharing; own_reward before it
     terminated, truncated  (B,) bool
 
-    An environment that has ended stays as it is, with reward 0, until it is reset.
+    An environment that has ended stays as it is, with reward 0 and 0 seconds, until it is reset.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Simulator:
             b, k = np.argwhere((plans < 0) | (plans >= self.actions))[0]
             raise ActionError(_outside(int(plans[b, k]), int(b), int(k), self.actions))
         highest = advance(self.rules, self.feed, self.state, self._all, self._no_episodes, plans)
-        if highest + 1 >= self.state.placed_at.shape[1]:
+        if highest >= self.state.placed_at.shape[1]:
             self.state = with_room(self.state, 2 * self.state.placed_at.shape[1])
 
     def answer(self, b: int, k: int, action: int) -> int:

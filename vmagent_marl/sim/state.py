@@ -45,15 +45,17 @@ Number = TypeVar("Number", bound=np.generic)
     USED_CPU,  # milli-vCPU
     USED_MEMORY,  # MiB
     ACTIVE,  # servers that are not empty
-    SERVING,  # servers in service
+    SERVING,  # servers that have entered service
+    HELD,  # of them, those that an outage or drain holds
+    EMPTY,  # of the others, those without a VM
     TILT,  # sum over servers of |free cpu of node 0 - of node 1|, milli-vCPU
     STRANDED_CPU,  # free on servers where no common type fits, milli-vCPU
     STRANDED_MEMORY,  # the same in MiB
     LOWER_BOUND,  # servers that what runs needs at least
     LEVELS,
-) = range(9)
+) = range(11)
 
-# columns of `count`
+# columns of `counts`
 (
     PLACED,  # VMs
     PLACED_LARGE,  # of LARGE_CPU and more
@@ -72,8 +74,9 @@ Number = TypeVar("Number", bound=np.generic)
     POSITION,
     SECONDS,  # from the decision to the next one
     WAITED,  # s from arrival to placement
+    LOST_BY,  # home of the request that was turned away, or NOBODY
     OUTCOMES,
-) = range(6)
+) = range(7)
 
 NOBODY = -1
 UNPLACED, GONE, ENDED = -1, -2, -3  # in `placed_at`: never placed, departed, killed
@@ -85,8 +88,8 @@ class State(NamedTuple):
     clock: NDArray[np.int64]  # (B, CLOCK_COLUMNS)
     level: NDArray[np.int64]  # (B, K, LEVELS)
     integral: NDArray[np.int64]  # (B, K, LEVELS) level x s
-    count: NDArray[np.int64]  # (B, K, COUNTS)
-    free: NDArray[np.int32]  # (B, K, resource, slot) milli-vCPU and MiB; 0 out of service
+    counts: NDArray[np.int64]  # (B, K, COUNTS)
+    free: NDArray[np.int32]  # (B, K, resource, slot) milli-vCPU and MiB; 0 before service
     in_service: NDArray[np.uint8]  # (B, K, S)
     vms_on: NDArray[np.int32]  # (B, K, S)
     placed_at: NDArray[np.int32]  # (B, V) (position x K + cluster) x slots + slot, or UNPLACED ...
@@ -119,7 +122,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         clock=np.zeros((batch, CLOCK_COLUMNS), np.int64),
         level=np.zeros((batch, clusters, LEVELS), np.int64),
         integral=np.zeros((batch, clusters, LEVELS), np.int64),
-        count=np.zeros((batch, clusters, COUNTS), np.int64),
+        counts=np.zeros((batch, clusters, COUNTS), np.int64),
         free=np.zeros((batch, clusters, 2, slots), np.int32),
         in_service=np.zeros((batch, clusters, servers), np.uint8),
         vms_on=np.zeros((batch, clusters, servers), np.int32),

@@ -11,7 +11,7 @@ from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.queue import push_departure
 from vmagent_marl.sim.request import await_request, count_turned_away, show_request
 from vmagent_marl.sim.rewards import begin_transition, own_reward
-from vmagent_marl.sim.rules import CPU, END, NODES, WAIT, Feed, Rules
+from vmagent_marl.sim.rules import CPU, END, NO_SUMMARIES, NODES, WAIT, Feed, Rules
 from vmagent_marl.sim.servers import enter_service, place, show_server
 from vmagent_marl.sim.state import (
     DUE,
@@ -20,6 +20,7 @@ from vmagent_marl.sim.state import (
     FIRST,
     HOME,
     LENGTH,
+    LOST_BY,
     NOBODY,
     NOW,
     OFFERED,
@@ -72,14 +73,14 @@ def advance(
         else:
             _stay(state, b)
             continue
-        decided_at, row, home = state.clock[b, NOW], state.clock[b, ROW], state.clock[b, HOME]
+        decided_at, row = state.clock[b, NOW], state.clock[b, ROW]
         queued = False
         if not begins:
             queued = _leave(rules, state, b)
         await_request(rules, feed, state, b, queued)
         state.outcome[b, SECONDS] = state.clock[b, NOW] - decided_at
         if not begins:
-            _pay(rules, feed, state, b, row, home)
+            _pay(rules, feed, state, b, row)
         show_request(rules, feed, state, b)
         highest = max(highest, state.clock[b, ROW] - state.clock[b, FIRST])
     return highest
@@ -130,6 +131,7 @@ def offer(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.in
     state.outcome[b, SLOT] = NOBODY
     state.outcome[b, POSITION] = NOBODY
     state.outcome[b, WAITED] = 0
+    state.outcome[b, LOST_BY] = NOBODY
     for position in range(rules.tries):
         k = (state.clock[b, HOME] + position) % clusters
         answer = legal_answer(feed, state, b, k, actions[k])
@@ -180,7 +182,7 @@ def _start(rules: Rules, feed: Feed, state: State, b: int) -> None:
 
 
 @part
-def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int, home: int) -> None:
+def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int) -> None:
     """Every agent's reward for the transition, shared with the team as the scenario says."""
     clusters = state.own_reward.shape[1]
     team = 0.0
@@ -188,7 +190,7 @@ def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int, home: int) ->
         placed = 1 if state.outcome[b, PLACED_IN] == k else 0
         waited = state.outcome[b, WAITED]
         own = own_reward(rules, state, b, k, placed, feed.total[row, CPU], waited)
-        if k == home and state.outcome[b, PLACED_IN] == NOBODY and rules.turned_away != WAIT:
+        if state.outcome[b, LOST_BY] == k:
             own -= rules.turned_away_cost
         state.own_reward[b, k] = own
         team += own
@@ -214,12 +216,13 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     clock[SEED], clock[EPISODE] = episode[4], episode[5]
     clock[EVENT] = feed.place_in_events[first] + 1
     clock[STAMP] = now
-    if rules.summary_every > 0:
-        clock[STAMP] = now // rules.summary_every * rules.summary_every
+    if rules.summary_every > 0 and rules.summaries != NO_SUMMARIES:
+        # one second back, so that a publication due now sees what changes now
+        clock[STAMP] = (now - 1) // rules.summary_every * rules.summary_every
     clock[STATUS] = RUNNING
     state.level[b] = 0
     state.integral[b] = 0
-    state.count[b] = 0
+    state.counts[b] = 0
     state.free[b] = 0
     state.in_service[b] = 0
     state.vms_on[b] = 0
@@ -227,13 +230,14 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.earned[b] = 0
     state.outcome[b] = 0
     state.outcome[b, PLACED_IN] = NOBODY
+    state.outcome[b, LOST_BY] = NOBODY
     state.reached[b] = 0
     state.illegal[b] = 0
     state.effective[b] = state.mask.shape[2] - 1
     state.own_reward[b] = 0.0
     state.reward[b] = 0.0
     for k in range(state.free.shape[1]):
-        state.count[b, k, DUE] = NEVER
+        state.counts[b, k, DUE] = NEVER
         for server in range(rules.servers[k]):
             enter_service(rules, feed, state, b, k, server)
         for server in range(rules.servers[k], state.in_service.shape[2]):

@@ -109,6 +109,7 @@ class Table:
         return line_of(self.text, int(self.rows[row]))
 
     def fail(self, row: int, message: str) -> NoReturn:
+        """Raise `TraceError` with the file and the line of a row."""
         raise TraceError(f"{self.path}, line {self.line(row)}: {message}")
 
     def require(self, holds: NDArray[np.bool_], column: str, rule: str) -> None:

@@ -28,7 +28,12 @@ class Validation:
     """
 
     def __init__(
-        self, scenario: Scenario, *, episodes: int, seed: int = CHOSEN_ON, window: str = "validation"
+        self,
+        scenario: Scenario,
+        *,
+        episodes: int,
+        seed: int = CHOSEN_ON,
+        window: str = "validation",
     ) -> None:
         self._simulator = scenario.simulator(batch=episodes)
         trace = self._simulator.trace

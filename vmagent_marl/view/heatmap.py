@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.env.frames import taking, used_shares
+from vmagent_marl.envs.frames import taking, used_shares
 from vmagent_marl.errors import SettingError
-from vmagent_marl.evaluate import score_of
+from vmagent_marl.evaluation import score_of
 from vmagent_marl.policies import Policy, check_policy
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Simulator
@@ -121,7 +121,7 @@ def _look(sim: Simulator, counts_profit: bool) -> _Look:
     gained = (
         cluster_profit(sim.rules, sim.state, 0)
         if counts_profit
-        else sim.state.count[0, :, PLACED].astype(np.float64)
+        else sim.state.counts[0, :, PLACED].astype(np.float64)
     )
     used = used_shares(sim).mean(axis=3).max(axis=1)  # a server's nodes are alike
     return int(sim.state.clock[0, NOW]), used.astype(np.float32), taking(sim), gained
@@ -154,11 +154,23 @@ def _draw_servers(axes: Axes, occupancy: Occupancy, unit: float) -> None:
         used = occupancy.used[:, k, :number].T
         lines = top + np.arange(number + 1)
         axes.fill_between(
-            edges[[0, -1]], top, top + number, facecolor=OUT, edgecolor=FAINT, hatch="/////",
-            linewidth=0, zorder=1,
+            edges[[0, -1]],
+            top,
+            top + number,
+            facecolor=OUT,
+            edgecolor=FAINT,
+            hatch="/////",
+            linewidth=0,
+            zorder=1,
         )
         mesh = axes.pcolormesh(
-            edges, lines, np.ma.masked_invalid(used), cmap=SHARES, vmin=0, vmax=1, zorder=2,
+            edges,
+            lines,
+            np.ma.masked_invalid(used),
+            cmap=SHARES,
+            vmin=0,
+            vmax=1,
+            zorder=2,
             rasterized=True,
         )
         if sum(occupancy.servers) <= RULED:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import SettingError, TraceError, nearest
-from vmagent_marl.evaluate import Scores
-from vmagent_marl.evaluate.statistics import mean_interval
+from vmagent_marl.evaluation import Scores
+from vmagent_marl.evaluation.statistics import mean_interval
 from vmagent_marl.trace import NEVER, Trace
 from vmagent_marl.trace.describe import describe
 from vmagent_marl.view.style import FAINT, INK, PALETTE, drawing
@@ -44,15 +44,27 @@ def plot_scores(scores: Scores, path: str | Path) -> Path:
             values, estimate = scores.values(policy), scores.estimate(policy)
             height = place + jitter.uniform(-0.22, 0.22, values.size)
             axes.scatter(
-                values, height, s=10, color=PALETTE[5], alpha=0.55, linewidths=0, zorder=2,
+                values,
+                height,
+                s=10,
+                color=PALETTE[5],
+                alpha=0.55,
+                linewidths=0,
+                zorder=2,
                 clip_on=False,
             )
             if not math.isnan(estimate.low):
                 span = [estimate.low, estimate.high]
                 axes.plot(span, [place, place], color=PALETTE[0], linewidth=3.5, zorder=3)
             axes.plot(
-                [estimate.value], [place], "o", color="white", markersize=6, zorder=4,
-                markeredgecolor=PALETTE[0], markeredgewidth=1.6,
+                [estimate.value],
+                [place],
+                "o",
+                color="white",
+                markersize=6,
+                zorder=4,
+                markeredgecolor=PALETTE[0],
+                markeredgewidth=1.6,
             )
         axes.set_yticks(range(len(ranked)), ranked)
         axes.set_ylim(len(ranked) - 0.5, -0.5)
@@ -244,6 +256,11 @@ def _lifetimes(axes: Axes, trace: Trace) -> None:
     stay = 100 * (1 - leaves.mean())
     if stay > 0:
         axes.text(
-            0.03, 0.94, f"{stay:.1f} % are never deleted", transform=axes.transAxes, fontsize=8,
-            color=INK, va="top",
+            0.03,
+            0.94,
+            f"{stay:.1f} % are never deleted",
+            transform=axes.transAxes,
+            fontsize=8,
+            color=INK,
+            va="top",
         )

@@ -9,8 +9,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from vmagent_marl.env.agents import Agents
-from vmagent_marl.env.game import FRAMES_PER_SECOND, RENDER_MODES
+from vmagent_marl.envs.agents import Agents
+from vmagent_marl.envs.game import FRAMES_PER_SECOND, RENDER_MODES
 from vmagent_marl.errors import ActionError
 
 

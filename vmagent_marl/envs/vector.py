@@ -8,8 +8,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from vmagent_marl.env.game import FRAMES_PER_SECOND, as_scenario
-from vmagent_marl.env.spaces import (
+from vmagent_marl.envs.game import FRAMES_PER_SECOND, as_scenario
+from vmagent_marl.envs.spaces import (
     MaskIn,
     check_mask_in,
     joint_action_space,

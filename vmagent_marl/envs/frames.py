@@ -41,7 +41,7 @@ GREY, HATCH, PAPER, ORANGE, RAIL = range(LEVELS, LEVELS + 5)  # places in the pa
 
 def taking(sim: Simulator, b: int = 0) -> NDArray[np.bool_]:
     """(K, S) servers that take VMs: in service, and of a cluster that is not held out of it."""
-    up = sim.state.count[b, :, DOWN] == 0
+    up = sim.state.counts[b, :, DOWN] == 0
     takes: NDArray[np.bool_] = (sim.state.in_service[b] == 1) & up[:, None]
     return takes
 

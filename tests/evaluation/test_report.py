@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from vmagent_marl.evaluate import Scores, evaluate, print_scores, to_json, write_json
+from vmagent_marl.evaluation import Scores, evaluate, print_scores, to_json, write_json
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Metrics
 

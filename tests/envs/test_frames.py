@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmagent_marl.env import frames
-from vmagent_marl.env.frames import occupancy_image, occupancy_text, used_shares
+from vmagent_marl.envs import frames
+from vmagent_marl.envs.frames import occupancy_image, occupancy_text, used_shares
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode, Simulator

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmagent_marl.evaluate import Scores, evaluate
-from vmagent_marl.evaluate.statistics import trimmed_mean
+from vmagent_marl.evaluation import Scores, evaluate
+from vmagent_marl.evaluation.statistics import trimmed_mean
 from vmagent_marl.scenario import load_scenario
 
 FILE = "huawei-east-1-lifetimes.csv"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vmagent_marl.evaluate import statistics as st
+from vmagent_marl.evaluation import statistics as st
 
 
 def test_trimmed_mean_drops_a_tenth_off_each_end() -> None:

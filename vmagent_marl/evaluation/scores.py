@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError, SettingError, unknown_name
-from vmagent_marl.evaluate import statistics
-from vmagent_marl.evaluate.play import Played, play
-from vmagent_marl.evaluate.starts import episodes_at, episodes_in
-from vmagent_marl.evaluate.statistics import Estimate, Floats
+from vmagent_marl.evaluation import statistics
+from vmagent_marl.evaluation.play import Played, play
+from vmagent_marl.evaluation.starts import episodes_at, episodes_in
+from vmagent_marl.evaluation.statistics import Estimate, Floats
 from vmagent_marl.policies import Heuristic, Policy, check_policy, make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.trace import Trace

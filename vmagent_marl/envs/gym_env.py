@@ -8,8 +8,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.env.game import FRAMES_PER_SECOND, RENDER_MODES, Game
-from vmagent_marl.env.spaces import joint_action_space, joint_observation_space
+from vmagent_marl.envs.game import FRAMES_PER_SECOND, RENDER_MODES, Game
+from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
 from vmagent_marl.errors import ActionError
 
 
@@ -22,7 +22,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
     Info          agent_rewards, reached, effective_action, illegal (each (K,)), seconds; at the end
                   `metrics` of the episode
 
-    The rest is as in `vmagent_marl.env.parallel.ClusterParallelEnv`.
+    The rest is as in `vmagent_marl.envs.parallel.ClusterParallelEnv`.
     """
 
     metadata = {  # noqa: RUF012  # Gymnasium declares it as it is

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from vmagent_marl.env.game import Game
-from vmagent_marl.env.spaces import agent_action_space, agent_observation_space
+from vmagent_marl.envs.game import Game
+from vmagent_marl.envs.spaces import agent_action_space, agent_observation_space
 from vmagent_marl.sim import ObservationLayout
 from vmagent_marl.sim.global_state import global_state, state_size
 

@@ -11,7 +11,7 @@ import pytest
 
 from vmagent_marl import windows
 from vmagent_marl.errors import PolicyError, ScenarioError, SettingError, UnknownNameError
-from vmagent_marl.evaluate import Result, Scores, evaluate, read_starts, score_of
+from vmagent_marl.evaluation import Result, Scores, evaluate, read_starts, score_of
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.trace import synthetic_month

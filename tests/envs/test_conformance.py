@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 import vmagent_marl as vm
 from vmagent_marl import catalog
-from vmagent_marl.env.registration import gym_id
+from vmagent_marl.envs.registration import gym_id
 
 with warnings.catch_warnings():  # PettingZoo's tests import its games the way it deprecates
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -7,7 +7,7 @@ import pytest
 
 from vmagent_marl import windows
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.evaluate import Played, play
+from vmagent_marl.evaluation import Played, play
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode

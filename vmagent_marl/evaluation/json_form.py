@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from vmagent_marl.evaluate import statistics
-from vmagent_marl.evaluate.scores import Result, Scores
-from vmagent_marl.evaluate.statistics import Estimate
+from vmagent_marl.evaluation import statistics
+from vmagent_marl.evaluation.scores import Result, Scores
+from vmagent_marl.evaluation.statistics import Estimate
 
 NO_MEAN = ("start", "cluster_profit")  # of the metrics, those whose mean says nothing
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from vmagent_marl.evaluate.scores import RANDOM, Result, Scores
-from vmagent_marl.evaluate.statistics import Estimate
+from vmagent_marl.evaluation.scores import RANDOM, Result, Scores
+from vmagent_marl.evaluation.statistics import Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

@@ -9,8 +9,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import AECEnv
 
-from vmagent_marl.env.agents import Agents
-from vmagent_marl.env.parallel import ClusterParallelEnv
+from vmagent_marl.envs.agents import Agents
+from vmagent_marl.envs.parallel import ClusterParallelEnv
 from vmagent_marl.errors import ActionError
 
 

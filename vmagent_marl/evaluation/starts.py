@@ -41,8 +41,7 @@ def episodes_at(starts: Sequence[int], trace: Trace, *, seed: int) -> list[Episo
     for row in starts:
         if not 0 <= row < len(trace):
             raise ScenarioError(
-                f"starts: row {row} is not in trace {trace.name!r}: "
-                f"give 0 to {len(trace) - 1}"
+                f"starts: row {row} is not in trace {trace.name!r}: give 0 to {len(trace) - 1}"
             )
     return [
         Episode(first=int(row), stop=len(trace), number=i, seed=seed)

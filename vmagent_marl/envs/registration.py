@@ -15,8 +15,8 @@ from types import ModuleType
 from vmagent_marl import catalog
 
 NAMESPACE = "vmagent_marl"
-SINGLE = "vmagent_marl.env.gym_env:ClusterEnv"
-VECTOR = "vmagent_marl.env.vector:ClusterVectorEnv"
+SINGLE = "vmagent_marl.envs.gym_env:ClusterEnv"
+VECTOR = "vmagent_marl.envs.vector:ClusterVectorEnv"
 
 
 def gym_id(scenario_name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.env.spaces import MaskIn, check_mask_in
+from vmagent_marl.envs.spaces import MaskIn, check_mask_in
 from vmagent_marl.errors import ActionError, ScenarioError, nearest
 from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
 from vmagent_marl.sim import Episode, ObservationLayout, Simulator
@@ -112,7 +112,7 @@ class Game:
 
     def render(self) -> Any:
         """The servers as a heat map: (H, W, 3) uint8, or text; None without a render mode."""
-        from vmagent_marl.env.frames import occupancy_image, occupancy_text
+        from vmagent_marl.envs.frames import occupancy_image, occupancy_text
 
         if self.render_mode == "rgb_array":
             return occupancy_image(self.simulator)

@@ -1,0 +1,24 @@
+"""How good policies are: episodes on held-out windows, scores with intervals, and reports."""
+
+from vmagent_marl.evaluation.json_form import to_json, write_json
+from vmagent_marl.evaluation.play import Played, play
+from vmagent_marl.evaluation.report import metrics_table, print_scores, score_table
+from vmagent_marl.evaluation.scores import Result, Scores, evaluate, score_of
+from vmagent_marl.evaluation.starts import read_starts
+from vmagent_marl.evaluation.statistics import Estimate
+
+__all__ = [
+    "Estimate",
+    "Played",
+    "Result",
+    "Scores",
+    "evaluate",
+    "metrics_table",
+    "play",
+    "print_scores",
+    "read_starts",
+    "score_of",
+    "score_table",
+    "to_json",
+    "write_json",
+]
