@@ -152,7 +152,7 @@ def test_copy_and_run(capsys, tmp_path, monkeypatch):
         ("collect --recipe fading-expertt", "did you mean 'fading-expert'"),
         ("collect --recipe fading-expert --policy random", "leave the options out"),
         ("collect --scenario tiny --policy random --epsilon 2", "epsilon"),
-        ("collect --scenario tiny --policy random --name ../up", "name"),
+        ("collect --scenario tiny --policy random --name ../up", "cannot stand in a data set's id"),
         ("trace describe nowhere.csv", "nowhere.csv"),
     ],
 )

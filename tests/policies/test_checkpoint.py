@@ -56,7 +56,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, clusters: int) -> None:
     after = make_policy(str(tmp_path / "deep" / "policy.pt"))
     assert isinstance(after, NetworkPolicy)
     assert after.training == training
-    assert after.name == str(tmp_path / "deep" / "policy.pt")
+    assert after.name == "deep/policy.pt"
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["policy.pt"]
     simulator = started(scenario)
     seen = set()

@@ -79,7 +79,7 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
 
     from vmagent_marl.envs.game import as_scenario
     from vmagent_marl.episodes import collect, load_recipe
-    from vmagent_marl.evaluation import evaluate, print_scores, write_json
+    from vmagent_marl.evaluation import evaluate, print_scores, score_table, write_json
     from vmagent_marl.policies import policy_names
     from vmagent_marl.train import train_offline
 
@@ -100,17 +100,19 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
     cql = train_offline("cql", name, out / "cql", steps=act.cql_steps, seed=seed)
     bc = train_offline("bc", name, out / "bc", steps=act.bc_steps, seed=seed)
 
-    console.print("\n[bold]3. Compare[/]  on test windows that nobody has seen")
     baseline = BASELINE[act.scenario]
     others = [policy for policy in policy_names(scenario) if policy != baseline]
-    scores = evaluate(
-        scenario,
-        [baseline, *others, str(cql), str(bc)],
-        windows="test",
-        episodes=act.episodes,
-        seed=seed,
-        progress=True,
-    )
+    policies = [baseline, *others, str(cql), str(bc)]
+
+    def compare(window: str) -> Scores:
+        return evaluate(
+            scenario, policies, windows=window, episodes=act.episodes, seed=seed, progress=True
+        )
+
+    console.print("\n[bold]3. Compare[/]  on the validation window, where checkpoints were chosen")
+    console.print(score_table(compare("validation")))
+    console.print("\n[bold]4. Compare[/]  on the test window, which nobody has seen")
+    scores = compare("test")
     print_scores(scores, console=console)
     write_json(scores, out / "scores.json")
     _draw(scores, {"masked CQL": cql, "behaviour cloning": bc}, out)
@@ -125,7 +127,14 @@ def _draw(scores: Scores, trained: dict[str, Path], out: Path) -> None:
 
     plot_scores(scores, out / "scores.png")
     curves = {label: policy.parent / "curve.csv" for label, policy in trained.items()}
-    plot_learning_curve(curves, out / "learning.png")
+    plot_learning_curve(
+        curves,
+        out / "learning.png",
+        y="mean_return",
+        title=f"{scores.scenario.name}: learning from the recording",
+        x_label="updates",
+        y_label="mean return on validation",
+    )
     by_name = {make_policy(str(policy)).name: policy for policy in trained.values()}
     best = make_policy(str(by_name.get(scores.ranked[0], scores.ranked[0])))
     trace = scores.scenario.load_trace()

@@ -16,7 +16,7 @@ from vmagent_marl.sim import Episode, ObservationLayout, Simulator
 from vmagent_marl.sim.state import HOME, SECONDS
 from vmagent_marl.windows import episode_of, rows_of
 
-RENDER_MODES = ["ansi", "rgb_array"]
+RENDER_MODES = ["human", "ansi", "rgb_array"]
 FRAMES_PER_SECOND = 10
 
 
@@ -83,6 +83,7 @@ class Game:
                 number=self._number,
             )
         self.simulator.reset({0: episode})
+        self._show()
         return episode
 
     def step(self, plans: NDArray[np.int64]) -> None:
@@ -90,6 +91,7 @@ class Game:
         if not self.simulator.running[0]:
             raise ActionError("the episode is over, or none has begun: call reset() first")
         self.simulator.step(plans[None])
+        self._show()
 
     @property
     def home(self) -> int:
@@ -111,11 +113,19 @@ class Game:
         self.simulator.restore(arrays)
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; None without a render mode."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at every step too."""
         from vmagent_marl.envs.frames import occupancy_image, occupancy_text
 
         if self.render_mode == "rgb_array":
             return occupancy_image(self.simulator)
         if self.render_mode == "ansi":
             return occupancy_text(self.simulator)
+        self._show()
         return None
+
+    def _show(self) -> None:
+        """To whoever watches the terminal."""
+        if self.render_mode == "human":
+            from vmagent_marl.envs.frames import occupancy_text
+
+            print(occupancy_text(self.simulator), end="\n\n", flush=True)

@@ -108,7 +108,7 @@ def load_policy(path: Path) -> NetworkPolicy:
         raise PolicyError(f"{path}: is a broken checkpoint ({reason}): train it anew") from None
     if not fits:
         raise PolicyError(f"{path}: its network does not fit its layout: train it anew")
-    return NetworkPolicy(str(path), network.eval(), training)
+    return NetworkPolicy("/".join(path.parts[-2:]), network.eval(), training)
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
