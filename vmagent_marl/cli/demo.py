@@ -15,6 +15,7 @@ from vmagent_marl.errors import VmagentError
 
 if TYPE_CHECKING:
     from vmagent_marl.evaluation import Scores
+    from vmagent_marl.policies import Policy
 
 MARK = "demo.txt"  # in a folder that a demo made, and that the next one may replace
 BASELINE = {"region-prices": "accept-always", "recovering": "first-fit"}
@@ -47,7 +48,7 @@ def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0)
     """
     console, began = Console(), time.monotonic()
     _make_room(out)
-    os.environ.setdefault("MINARI_DATASETS_PATH", str((out / "datasets").absolute()))
+    os.environ["MINARI_DATASETS_PATH"] = str((out / "datasets").absolute())  # nobody else's
     for act in ACTS:
         _play(act, out / act.scenario, trace, seed, console)
     console.rule("Done")
@@ -80,7 +81,7 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
     from vmagent_marl.envs.game import as_scenario
     from vmagent_marl.episodes import collect, load_recipe
     from vmagent_marl.evaluation import evaluate, print_scores, score_table, write_json
-    from vmagent_marl.policies import policy_names
+    from vmagent_marl.policies import make_policy, policy_names
     from vmagent_marl.train import train_offline
 
     fields = {} if trace is None else {"trace": trace}
@@ -102,7 +103,9 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
 
     baseline = BASELINE[act.scenario]
     others = [policy for policy in policy_names(scenario) if policy != baseline]
-    policies = [baseline, *others, str(cql), str(bc)]
+    behaviours = [make_policy(player.name, epsilon=player.epsilon) for player in recipe.policies]
+    recorded = [policy for policy in behaviours if policy.name not in {baseline, *others}]
+    policies: list[str | Policy] = [baseline, *others, *recorded, str(cql), str(bc)]
 
     def compare(window: str) -> Scores:
         return evaluate(

@@ -99,7 +99,7 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         return self.global_state()
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at every step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
         return self.game.render()
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ class Game:
         self.simulator.restore(arrays)
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at every step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
         from vmagent_marl.envs.frames import occupancy_image, occupancy_text
 
         if self.render_mode == "rgb_array":

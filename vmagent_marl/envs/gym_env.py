@@ -65,7 +65,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
         return mask
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at every step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
         return self.game.render()
 
     def _observation(self) -> Any:

@@ -97,7 +97,7 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
         return self.global_state()
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at every step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
         return self.game.render()
 
     def close(self) -> None:
