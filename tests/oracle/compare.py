@@ -10,6 +10,7 @@ from oracle.ledger import LEVELS
 from oracle.twin import Twin
 from vmagent_marl.sim import state as columns
 from vmagent_marl.sim.global_state import global_state
+from vmagent_marl.sim.metrics import integrals
 from vmagent_marl.sim.rules import NODES
 from vmagent_marl.sim.simulator import Simulator
 from vmagent_marl.trace import NEVER
@@ -67,10 +68,12 @@ def assert_same_cluster(simulator: Simulator, b: int, k: int, twin: Twin) -> Non
     np.testing.assert_array_equal(state.vms_on[b, k], vms_on, err_msg="vms_on")
     levels = dict(zip(LEVELS, state.level[b, k].tolist(), strict=True))
     assert_equal("levels", levels, books.levels(k))
-    integral = dict(zip(LEVELS, state.integral[b, k].tolist(), strict=True))
+    integral = dict(zip(LEVELS, integrals(state, b)[k].tolist(), strict=True))
     assert_equal("integrals", integral, books.integral[k])
     assert_equal("running", state.running[b, k].tolist(), books.running(k))
-    assert_equal("earned", state.earned[b, k].tolist(), books.earned[k])
+    elapsed = state.clock[b, columns.NOW] - state.clock[b, columns.START]
+    earned = state.running[b, k] * elapsed - state.running_moment[b, k]
+    assert_equal("earned", earned.tolist(), books.earned[k])
     due = twin.due[k]
     counts = {
         columns.PLACED: books.placed[k],

@@ -81,7 +81,7 @@ def test_weeks_later_everything_is_the_same(world: World, weeks: int) -> None:
         "vms_on",
         "placed_at",
         "level",
-        "integral",
+        "moment",
         "earned",
         "waited",
     )

@@ -106,7 +106,7 @@ def test_a_reset_leaves_nothing_of_the_episode_before(world: World) -> None:
     fresh = simulator_of(world)
     fresh.reset(dict(enumerate(world.again)))
     while True:
-        for name in ("observation", "mask", "reward", "level", "integral", "counts", "outcome"):
+        for name in ("observation", "mask", "reward", "level", "moment", "counts", "outcome"):
             one, other = getattr(used.state, name), getattr(fresh.state, name)
             np.testing.assert_array_equal(one, other, err_msg=name)
         if not fresh.running.any():
@@ -187,7 +187,7 @@ def test_an_environment_that_has_ended_stays_as_it_is() -> None:
     ended, metrics = simulator.snapshot(), simulator.metrics()
     simulator.step([[1]])
     assert not simulator.reward.any()
-    for name in ("clock", "free", "observation", "mask", "integral", "effective", "reached"):
+    for name in ("clock", "free", "observation", "mask", "moment", "effective", "reached"):
         np.testing.assert_array_equal(getattr(simulator.state, name), getattr(ended, name))
     assert simulator.metrics() == metrics
 

@@ -13,6 +13,7 @@ from vmagent_marl.policies import packing, passing
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.draws import below, mix, uniform
+from vmagent_marl.sim.handle import World, unpacker
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.rules import Feed, Rules
 from vmagent_marl.sim.state import RUNNING, STATUS, State
@@ -34,6 +35,7 @@ PASSING = {
     "cheapest-first": CHEAPEST_FIRST,
     "pass-unless-cheapest-or-last": PASS_UNLESS_CHEAPEST,
 }
+unpack = unpacker(Rules, Feed, State)
 NEEDS: dict[int, Needs] = {CHEAPEST_FIRST: "summaries"}
 
 
@@ -65,28 +67,20 @@ class Heuristic:
         """See `Policy.act`."""
         actions = np.empty((batch.batch, batch.clusters), np.int64)
         chances = np.empty((batch.batch, batch.clusters), np.float64)
-        _act(
-            batch.rules,
-            batch.feed,
-            batch.state,
-            keys,
-            (self.packing, self.passing, float(self.epsilon)),
-            actions,
-            chances,
-        )
+        heuristic = self.packing, self.passing, float(self.epsilon)
+        _act(batch.world, keys, heuristic, actions, chances)
         return actions, chances
 
 
 @entry
 def _act(
-    rules: Rules,
-    feed: Feed,
-    state: State,
+    world: World,
     keys: NDArray[np.uint64],
     heuristic: tuple[int, int, float],
     actions: NDArray[np.int64],
     chances: NDArray[np.float64],
 ) -> None:
+    rules, feed, state = unpack(world)
     packing_rule, passing_rule, epsilon = heuristic
     for b in range(actions.shape[0]):
         if state.clock[b, STATUS] != RUNNING:  # its row may lie behind the trace's last

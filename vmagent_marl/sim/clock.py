@@ -1,8 +1,8 @@
-"""How time passes: departures, servers that enter service, outages, summaries, and what accrues."""
+"""How time passes: departures, servers that enter service, outages, and summaries."""
 
 from __future__ import annotations
 
-from vmagent_marl.sim.jit import part
+from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.layout import SERVER
 from vmagent_marl.sim.queue import pop_departure
 from vmagent_marl.sim.rules import (
@@ -27,7 +27,6 @@ from vmagent_marl.sim.state import (
     FIRST,
     GONE,
     HEAPED,
-    LEVELS,
     NOW,
     SERVING,
     STAMP,
@@ -112,7 +111,7 @@ def next_other(rules: Rules, state: State, b: int) -> int:
     return second
 
 
-@part
+@seldom
 def happen(rules: Rules, feed: Feed, state: State, b: int) -> None:
     """What is due now: ordered servers, and a cluster's outage, drain or restoration."""
     now = state.clock[b, NOW]
@@ -134,7 +133,7 @@ def happen(rules: Rules, feed: Feed, state: State, b: int) -> None:
             show_server(rules, state, b, k, server)
 
 
-@part
+@seldom
 def expand(rules: Rules, feed: Feed, state: State, b: int, k: int) -> None:
     """Ordered servers enter service."""
     state.counts[b, k, DUE] = NEVER
@@ -162,17 +161,11 @@ def order_servers(rules: Rules, feed: Feed, state: State, b: int) -> None:
 
 @part
 def pass_time(rules: Rules, state: State, b: int, until: int) -> None:
-    """Nothing happens until then, and everything accrues."""
-    seconds = until - state.clock[b, NOW]
-    if seconds <= 0:
+    """Nothing happens until then."""
+    if until <= state.clock[b, NOW]:
         return
     if rules.summary_every > 0:
         publish_if_due(rules, state, b, until - 1)
-    for k in range(state.level.shape[1]):
-        for column in range(LEVELS):
-            state.integral[b, k, column] += state.level[b, k, column] * seconds
-        for position in range(state.running.shape[2]):
-            state.earned[b, k, position] += state.running[b, k, position] * seconds
     state.clock[b, NOW] = until
 
 
@@ -187,7 +180,7 @@ def publish_if_due(rules: Rules, state: State, b: int, second: int) -> None:
         state.clock[b, STAMP] = due
 
 
-@part
+@seldom
 def publish(rules: Rules, state: State, b: int) -> None:
     """Every cluster tells its free shares and its empty servers as they are now."""
     for k in range(state.level.shape[1]):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.sim.handle import World, unpacker
 from vmagent_marl.sim.jit import entry
 from vmagent_marl.sim.rules import NODES, WAIT, Feed, Rules
 from vmagent_marl.sim.state import (
@@ -30,6 +31,8 @@ from vmagent_marl.sim.state import (
     TERMINATED,
     USED_CPU,
     State,
+    cluster_of,
+    slot_of,
 )
 from vmagent_marl.trace import NEVER
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from vmagent_marl.sim.simulator import Simulator
 
 HOUR = 3600.0
+
+unpack = unpacker(Rules, Feed, State)
 
 
 def state_size(simulator: Simulator) -> int:
@@ -48,7 +53,7 @@ def state_size(simulator: Simulator) -> int:
 
 def global_state(simulator: Simulator) -> NDArray[np.float32]:
     """(B, state_size) float32."""
-    state, rules, feed = simulator.state, simulator.rules, simulator.feed
+    state, rules = simulator.state, simulator.rules
     batch, clock = simulator.batch, state.clock
     down = state.counts[:, :, DOWN] > 0
     serving = state.level[:, :, SERVING]
@@ -70,7 +75,7 @@ def global_state(simulator: Simulator) -> NDArray[np.float32]:
     ]
     if simulator.privileged:
         last = np.zeros((batch, simulator.clusters, simulator.servers), np.int64)
-        _last_departures(rules, feed, state, last)
+        _last_departures(simulator.world, last)
         stays = last == NEVER
         left = np.where(stays, 0, np.maximum(last - clock[:, NOW, None, None], 0))
         parts += [np.log1p(left / HOUR).reshape(batch, -1), stays.reshape(batch, -1)]
@@ -88,16 +93,16 @@ def _waiting(simulator: Simulator) -> NDArray[np.int64]:
 
 
 @entry
-def _last_departures(rules: Rules, feed: Feed, state: State, last: NDArray[np.int64]) -> None:
+def _last_departures(world: World, last: NDArray[np.int64]) -> None:
     """Second at which the last VM of each server (B, K, S) leaves; 0 on empty ones."""
-    clusters, slots = state.free.shape[1], state.free.shape[3]
+    rules, feed, state = unpack(world)
     for b in range(last.shape[0]):
         first = state.clock[b, FIRST]
         for vm in range(state.clock[b, ROW] - first):
             code = state.placed_at[b, vm]
             if code < 0:
                 continue
-            k, server = code // slots % clusters, code % slots // NODES
+            k, server = cluster_of(code), slot_of(code) // NODES
             departure = NEVER
             if feed.lifetime[first + vm] != NEVER:
                 departure = feed.arrival[first + vm] + feed.lifetime[first + vm]

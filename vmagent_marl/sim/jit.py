@@ -22,25 +22,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).parent.parent
 
 
+# Without reference counts: a kernel allocates nothing, and counting costs ten times its work.
+_OPTIONS = {"nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+_UNCALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # by Python
+
+
 def part(function: Function) -> Function:
     """A piece of a kernel; inlined, since handing on a state of many arrays costs more than it."""
-    compiled: Function = numba.njit(
-        nogil=True,
-        boundscheck=False,
-        error_model="numpy",
-        forceinline=True,
-        _nrt=False,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )(function)
+    compiled: Function = numba.njit(forceinline=True, **_OPTIONS, **_UNCALLED)(function)
+    return compiled
+
+
+def seldom(function: Function) -> Function:
+    """A piece of a kernel that few steps run; a call of its own, out of the way of the others."""
+    compiled: Function = numba.njit(**_OPTIONS, **_UNCALLED)(function)
     return compiled
 
 
 def entry(function: Function) -> Function:
     """A kernel that Python calls; compiled once and kept on disk."""
-    compiled = numba.njit(
-        cache=True, nogil=True, boundscheck=False, error_model="numpy", _nrt=False
-    )(function)
+    compiled = numba.njit(cache=True, **_OPTIONS)(function)
     if hasattr(compiled, "_cache"):  # absent where NUMBA_DISABLE_JIT leaves the plain function
         compiled._cache._cache_file._source_stamp = _stamp()
         _announce_compiling()

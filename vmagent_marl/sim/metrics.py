@@ -78,7 +78,7 @@ class Metrics:
 def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
     """Metrics of environment b's episode up to now."""
     clock, count = state.clock[b], state.counts[b]
-    integral = state.integral[b].astype(np.float64)
+    integral = integrals(state, b).astype(np.float64)
     offered, first = int(clock[OFFERED]), int(clock[FIRST])
     rows = slice(first, first + offered)
     turned_away = state.placed_at[b, :offered] == UNPLACED
@@ -120,11 +120,19 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
     )
 
 
+def integrals(state: State, b: int) -> NDArray[np.int64]:
+    """(K, LEVELS) level x seconds since the episode began."""
+    elapsed = state.clock[b, NOW] - state.clock[b, START]
+    return state.level[b] * elapsed - state.moment[b]
+
+
 def cluster_profit(rules: Rules, state: State, b: int) -> NDArray[np.float64]:
     """(K,) revenue less power of each cluster since the episode began."""
-    revenue = (state.earned[b] * rules.kept).sum(axis=1) * rules.price / (1000.0 * HOUR)
+    elapsed = state.clock[b, NOW] - state.clock[b, START]
+    earned = state.running[b] * elapsed - state.running_moment[b]
+    revenue = (earned * rules.kept).sum(axis=1) * rules.price / (1000.0 * HOUR)
     server_cpu = NODES * rules.node[:, CPU].astype(np.float64) / 1000.0
-    burned = state.integral[b, :, ACTIVE] / HOUR * server_cpu * rules.power
+    burned = integrals(state, b)[:, ACTIVE] / HOUR * server_cpu * rules.power
     profit: NDArray[np.float64] = revenue - burned
     return profit
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.sim.handle import World, pack, unpacker
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.rules import CPU, MEMORY, NODES, Feed, Rules
 
@@ -18,12 +19,16 @@ def first_fit_reach(rules: Rules, feed: Feed, first: int) -> int:
     """
     free = np.repeat(rules.node[0][:, None], NODES * int(rules.servers[0]), axis=1)
     slot_of = np.full(len(feed.arrival) - first, -1, np.int32)
-    return int(_reach(feed, free, slot_of, first))
+    return int(_reach(pack(feed), free, slot_of, first))
+
+
+unpack = unpacker(Feed)
 
 
 @entry
-def _reach(feed: Feed, free: NDArray[np.int32], slot_of: NDArray[np.int32], first: int) -> int:
+def _reach(table: World, free: NDArray[np.int32], slot_of: NDArray[np.int32], first: int) -> int:
     """`free` (resource, slot) and `slot_of` (rows from first) are its working memory."""
+    (feed,) = unpack(table)
     rows = feed.arrival.size
     event = feed.place_in_events[first]
     for row in range(first, rows):

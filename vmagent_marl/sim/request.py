@@ -144,7 +144,9 @@ def show_request(rules: Rules, feed: Feed, state: State, b: int) -> None:
         state.clock[b, STAMP] = state.clock[b, NOW]
     clusters = state.level.shape[1]
     for k in range(clusters):
-        distance = (k - state.clock[b, HOME]) % clusters
+        distance = k - state.clock[b, HOME]
+        if distance < 0:
+            distance += clusters
         _show_vm(rules, feed, state, b, k, distance)
         if rules.summaries != NO_SUMMARIES:
             _show_summaries(rules, state, b, k)

@@ -18,7 +18,7 @@ import math
 
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.rules import CPU, NODES, Rules
-from vmagent_marl.sim.state import ACTIVE, TILT, State
+from vmagent_marl.sim.state import ACTIVE, TILT, State, earned, integral
 
 NAMES = ("placed", "cpu", "wait", "balance", "profit", "server_hours")
 PLACED, PLACED_CPU, WAITED, BALANCE, PROFIT, SERVER_HOURS = range(len(NAMES))
@@ -36,15 +36,16 @@ def own_reward(
     reward = 0.0
     if placed:
         reward += weights[PLACED] + weights[PLACED_CPU] * cpu / MILLI
-        reward -= weights[WAITED] * math.log1p(waited)
+        if waited > 0:
+            reward -= weights[WAITED] * math.log1p(waited)
     if weights[BALANCE] != 0.0:
         change = state.level[b, k, TILT] - state.tilt_before[b, k]
         reward -= weights[BALANCE] * change / rules.node[k, CPU]
-    server_hours = (state.integral[b, k, ACTIVE] - state.active_before[b, k]) / HOUR
+    server_hours = (integral(state, b, k, ACTIVE) - state.active_before[b, k]) / HOUR
     if weights[PROFIT] != 0.0:
         revenue = 0.0
         for position in range(rules.tries):
-            cpu_seconds = state.earned[b, k, position] - state.earned_before[b, k, position]
+            cpu_seconds = earned(state, b, k, position) - state.earned_before[b, k, position]
             revenue += rules.kept[position] * cpu_seconds
         server_cpu = NODES * rules.node[k, CPU] / MILLI
         burned = server_hours * server_cpu * rules.power[k]
@@ -57,6 +58,6 @@ def begin_transition(state: State, b: int) -> None:
     """Remember what the next transition's rewards are measured from."""
     for k in range(state.level.shape[1]):
         state.tilt_before[b, k] = state.level[b, k, TILT]
-        state.active_before[b, k] = state.integral[b, k, ACTIVE]
-        for position in range(state.earned.shape[2]):
-            state.earned_before[b, k, position] = state.earned[b, k, position]
+        state.active_before[b, k] = integral(state, b, k, ACTIVE)
+        for position in range(state.running.shape[2]):
+            state.earned_before[b, k, position] = earned(state, b, k, position)

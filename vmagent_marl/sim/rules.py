@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.sim.handle import Float64x1, Int32x1, Int32x2, Int64x1, Int64x2, UInt8x1
 from vmagent_marl.trace import NEVER, Trace
 
 CPU, MEMORY = 0, 1  # resources, in milli-vCPU and MiB
@@ -26,13 +27,13 @@ COMMON_SHARE = 0.05  # share of the requests from which a type of VM is common
 class Rules(NamedTuple):
     """A scenario in the units of the kernels. K clusters, padded to S servers each."""
 
-    node: NDArray[np.int32]  # (K, resource) capacity of one NUMA node, milli-vCPU and MiB
-    servers: NDArray[np.int64]  # (K,) in service at the start
-    most: NDArray[np.int64]  # (K,) in service after every expansion
-    power: NDArray[np.float64]  # (K,) price per vCPU of a server that is not empty, and hour
-    power_share: NDArray[np.float64]  # (K,) power over the highest of the clusters
+    node: Int32x2  # (K, resource) capacity of one NUMA node, milli-vCPU and MiB
+    servers: Int64x1  # (K,) in service at the start
+    most: Int64x1  # (K,) in service after every expansion
+    power: Float64x1  # (K,) price per vCPU of a server that is not empty, and hour
+    power_share: Float64x1  # (K,) power over the highest of the clusters
     price: float  # revenue per running vCPU and hour
-    kept: NDArray[np.float64]  # (tries,) share of the revenue that is kept, by position in chain
+    kept: Float64x1  # (tries,) share of the revenue that is kept, by position in chain
     halve_resource: int  # CPU or MEMORY
     halve_above: int  # amount of it above which a VM is halved; NEVER: none is
     departures: bool  # whether VMs leave
@@ -44,25 +45,25 @@ class Rules(NamedTuple):
     threshold: float  # used share that orders servers
     expansion: int  # servers an order brings; 0: none is ever placed
     lead_time: int  # s from an order to its servers' service
-    changes: NDArray[np.int64]  # (n, 3) second of the episode, cluster, RESTORE / DRAIN / OUTAGE
+    changes: Int64x2  # (n, 3) second of the episode, cluster, RESTORE / DRAIN / OUTAGE
     summaries: int  # NO_SUMMARIES, COARSE or FULL
     summary_every: int  # s; 0: always fresh
-    weights: NDArray[np.float64]  # (rewards,) over the scenario's constant, in the order of rewards
+    weights: Float64x1  # (rewards,) over the scenario's constant, in the order of rewards
     share: float  # of the team's mean in an agent's reward
 
 
 class Feed(NamedTuple):
     """A trace as the kernels read it. n requests."""
 
-    arrival: NDArray[np.int64]  # (n,) s
-    lifetime: NDArray[np.int64]  # (n,) s, NEVER: stays
-    demand: NDArray[np.int32]  # (n, resource) on each node it takes, milli-vCPU and MiB
-    total: NDArray[np.int32]  # (n, resource) of the VM
-    halved: NDArray[np.uint8]  # (n,) 1: takes both nodes of a server
-    burst: NDArray[np.int32]  # (n,) number of the burst
-    events: NDArray[np.int32]  # (m,) arrivals (row) and departures (~row) in order of time
-    place_in_events: NDArray[np.int32]  # (n,) where a row's arrival is
-    common: NDArray[np.int32]  # (types, resource) the smallest common types, none above another
+    arrival: Int64x1  # (n,) s
+    lifetime: Int64x1  # (n,) s, NEVER: stays
+    demand: Int32x2  # (n, resource) on each node it takes, milli-vCPU and MiB
+    total: Int32x2  # (n, resource) of the VM
+    halved: UInt8x1  # (n,) 1: takes both nodes of a server
+    burst: Int32x1  # (n,) number of the burst
+    events: Int32x1  # (m,) arrivals (row) and departures (~row) in order of time
+    place_in_events: Int32x1  # (n,) where a row's arrival is
+    common: Int32x2  # (types, resource) the smallest common types, none above another
     start_hour: int  # hour of the day at second 0
 
 

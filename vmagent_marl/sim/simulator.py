@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import ActionError, ScenarioError
+from vmagent_marl.sim.handle import World, pack
 from vmagent_marl.sim.layout import ObservationLayout
 from vmagent_marl.sim.metrics import Metrics, measure
 from vmagent_marl.sim.reach import first_fit_reach
@@ -79,7 +80,9 @@ class Simulator:
         self._all = np.arange(batch)
         self._no_episodes = np.empty((0, 6), np.int64)
         self._no_plans = np.zeros((batch, self.layout.clusters), np.int64)
-        self.state: State = allocate(rules, self.layout, batch, room)
+        self.state: State
+        self.world: World  # of rules, feed and state, for kernels
+        self._hold(allocate(rules, self.layout, batch, room))
 
     @property
     def clusters(self) -> int:
@@ -151,7 +154,7 @@ class Simulator:
             seconds = NEVER if self._seconds is None else self._seconds
             table[i] = episode.first, stop, length, seconds, episode.seed, episode.number
         which = np.fromiter(episodes, np.int64, len(episodes))
-        advance(self.rules, self.feed, self.state, which, table, self._no_plans)
+        advance(self.world, which, table, self._no_plans)
 
     def step(self, actions: ArrayLike) -> None:
         """Decide every running environment's request by these plans, (B, K) of `Discrete(A)`.
@@ -165,23 +168,23 @@ class Simulator:
                 f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
                 "one for each environment and cluster"
             )
-        if plans.size and (plans.min() < 0 or plans.max() >= self.actions):
-            b, k = np.argwhere((plans < 0) | (plans >= self.actions))[0]
-            raise ActionError(_outside(int(plans[b, k]), int(b), int(k), self.actions))
-        highest = advance(self.rules, self.feed, self.state, self._all, self._no_episodes, plans)
+        highest = advance(self.world, self._all, self._no_episodes, plans)
+        if highest < 0:
+            b, k = divmod(-1 - highest, self.clusters)
+            raise ActionError(_outside(int(plans[b, k]), b, k, self.actions))
         if highest >= self.state.placed_at.shape[1]:
-            self.state = with_room(self.state, 2 * self.state.placed_at.shape[1])
+            self._hold(with_room(self.state, 2 * self.state.placed_at.shape[1]))
 
     def answer(self, b: int, k: int, action: int) -> int:
         """How an action of cluster k would count: itself, or what stands for an illegal one."""
         if not 0 <= action < self.actions:
             raise ActionError(_outside(action, b, k, self.actions))
-        return int(answer_of(self.feed, self.state, b, k, action))
+        return int(answer_of(self.world, b, k, action))
 
     def keys(self) -> NDArray[np.uint64]:
         """(B, K) random bits, a function of (seed, episode, request, agent)."""
         keys = np.empty((self.batch, self.clusters), np.uint64)
-        draw_keys(self.state, keys)
+        draw_keys(self.world, keys)
         return keys
 
     def number(self, b: int) -> int:
@@ -198,7 +201,12 @@ class Simulator:
 
     def restore(self, snapshot: State) -> None:
         """Go on from a snapshot of this simulator."""
-        self.state = _copy(snapshot)
+        self._hold(_copy(snapshot))
+
+    def _hold(self, state: State) -> None:
+        """Go on with these arrays."""
+        self.state = state
+        self.world = pack(self.rules, self.feed, state)
 
 
 def _copy(state: State) -> State:

@@ -11,6 +11,19 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.sim.handle import (
+    Float32x3,
+    Float64x2,
+    Int8x3,
+    Int32x2,
+    Int32x3,
+    Int32x4,
+    Int64x2,
+    Int64x3,
+    UInt8x2,
+    UInt8x3,
+)
+from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.layout import SUMMARY, ObservationLayout
 from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
 
@@ -40,7 +53,7 @@ RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
 Number = TypeVar("Number", bound=np.generic)
 
-# columns of `level` (now) and of `integral` (level x seconds)
+# columns of `level` and of `moment`
 (
     USED_CPU,  # milli-vCPU
     USED_MEMORY,  # MiB
@@ -79,39 +92,89 @@ Number = TypeVar("Number", bound=np.generic)
 ) = range(7)
 
 NOBODY = -1
+CLUSTER_SHIFT, POSITION_SHIFT = 21, 26  # bits of a `place_code`: 21 for the slot, 5, and 5
+MOST_SLOTS, MOST_CLUSTERS = 1 << CLUSTER_SHIFT, 1 << POSITION_SHIFT - CLUSTER_SHIFT
 UNPLACED, GONE, ENDED = -1, -2, -3  # in `placed_at`: never placed, departed, killed
 
 
 class State(NamedTuple):
-    """Arrays of the batch; the first axis is the environment."""
+    """Arrays of the batch; the first axis is the environment.
 
-    clock: NDArray[np.int64]  # (B, CLOCK_COLUMNS)
-    level: NDArray[np.int64]  # (B, K, LEVELS)
-    integral: NDArray[np.int64]  # (B, K, LEVELS) level x s
-    counts: NDArray[np.int64]  # (B, K, COUNTS)
-    free: NDArray[np.int32]  # (B, K, resource, slot) milli-vCPU and MiB; 0 before service
-    in_service: NDArray[np.uint8]  # (B, K, S)
-    vms_on: NDArray[np.int32]  # (B, K, S)
-    placed_at: NDArray[np.int32]  # (B, V) (position x K + cluster) x slots + slot, or UNPLACED ...
-    waited: NDArray[np.int32]  # (B, V) s, where VMs wait
-    heap: NDArray[np.int64]  # (B, V, 2) second of departure and number of the VM, where VMs wait
-    running: NDArray[
-        np.int64
-    ]  # (B, K, P) milli-vCPU that run, by position at which they were taken
-    earned: NDArray[np.int64]  # (B, K, P) milli-vCPU x s
-    earned_before: NDArray[np.int64]  # (B, K, P) at the last decision
-    active_before: NDArray[np.int64]  # (B, K) server x s at the last decision
-    tilt_before: NDArray[np.int64]  # (B, K) milli-vCPU at the last decision
-    published: NDArray[np.float32]  # (B, K, 3) free share of cpu, of memory, empty servers' share
-    published_servers: NDArray[np.float32]  # (B, K, 5S) servers and in_service, with full summaries
-    outcome: NDArray[np.int64]  # (B, OUTCOMES)
-    effective: NDArray[np.int64]  # (B, K) the answers as they counted
-    reached: NDArray[np.uint8]  # (B, K) whether the request was offered to the cluster
-    illegal: NDArray[np.uint8]  # (B, K) whether its answer was outside the mask
-    own_reward: NDArray[np.float64]  # (B, K) before sharing
-    reward: NDArray[np.float64]  # (B, K)
-    observation: NDArray[np.float32]  # (B, K, F)
-    mask: NDArray[np.int8]  # (B, K, A)
+    What accrues is not added up as time passes: the integral of a level over the episode's seconds
+    is level x seconds - moment, where every change of the level adds change x its second to the
+    moment. So time costs nothing, and a change two additions.
+    """
+
+    clock: Int64x2  # (B, CLOCK_COLUMNS)
+    level: Int64x3  # (B, K, LEVELS)
+    moment: Int64x3  # (B, K, LEVELS) sum of changes x seconds at which they came
+    counts: Int64x3  # (B, K, COUNTS)
+    free: Int32x4  # (B, K, resource, slot) milli-vCPU and MiB; 0 before service
+    in_service: UInt8x3  # (B, K, S)
+    vms_on: Int32x3  # (B, K, S)
+    placed_at: Int32x2  # (B, V) see `place_code`, or UNPLACED ...
+    waited: Int32x2  # (B, V) s, where VMs wait
+    heap: Int64x3  # (B, V, 2) second of departure and number of the VM, where VMs wait
+    running: Int64x3  # (B, K, P) milli-vCPU that run, by position at which they were taken
+    running_moment: Int64x3  # (B, K, P) sum of changes x seconds at which they came
+    earned_before: Int64x3  # (B, K, P) at the last decision
+    active_before: Int64x2  # (B, K) server x s at the last decision
+    tilt_before: Int64x2  # (B, K) milli-vCPU at the last decision
+    published: Float32x3  # (B, K, 3) free share of cpu, of memory, empty servers' share
+    published_servers: Float32x3  # (B, K, 5S) servers and in_service, with full summaries
+    outcome: Int64x2  # (B, OUTCOMES)
+    effective: Int64x2  # (B, K) the answers as they counted
+    reached: UInt8x2  # (B, K) whether the request was offered to the cluster
+    illegal: UInt8x2  # (B, K) whether its answer was outside the mask
+    own_reward: Float64x2  # (B, K) before sharing
+    reward: Float64x2  # (B, K)
+    observation: Float32x3  # (B, K, F)
+    mask: Int8x3  # (B, K, A)
+
+
+@part
+def place_code(position: int, k: int, slot: int) -> int:
+    """A slot of cluster k and the position in the chain at which it was taken, in one number."""
+    return (position << POSITION_SHIFT) | (k << CLUSTER_SHIFT) | slot
+
+
+@part
+def slot_of(code: int) -> int:
+    """The slot of a `place_code`."""
+    return code & (1 << CLUSTER_SHIFT) - 1
+
+
+@part
+def cluster_of(code: int) -> int:
+    """The cluster of a `place_code`."""
+    return (code >> CLUSTER_SHIFT) & MOST_CLUSTERS - 1
+
+
+@part
+def position_of(code: int) -> int:
+    """The position of a `place_code`."""
+    return code >> POSITION_SHIFT
+
+
+@part
+def change(state: State, b: int, k: int, column: int, by: int) -> None:
+    """A level changes now."""
+    state.level[b, k, column] += by
+    state.moment[b, k, column] += by * (state.clock[b, NOW] - state.clock[b, START])
+
+
+@part
+def integral(state: State, b: int, k: int, column: int) -> int:
+    """A level x seconds since the episode began."""
+    elapsed = state.clock[b, NOW] - state.clock[b, START]
+    return state.level[b, k, column] * elapsed - state.moment[b, k, column]
+
+
+@part
+def earned(state: State, b: int, k: int, position: int) -> int:
+    """milli-vCPU x seconds that ran since the episode began, taken at a position."""
+    elapsed = state.clock[b, NOW] - state.clock[b, START]
+    return state.running[b, k, position] * elapsed - state.running_moment[b, k, position]
 
 
 def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> State:
@@ -121,7 +184,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
     state = State(
         clock=np.zeros((batch, CLOCK_COLUMNS), np.int64),
         level=np.zeros((batch, clusters, LEVELS), np.int64),
-        integral=np.zeros((batch, clusters, LEVELS), np.int64),
+        moment=np.zeros((batch, clusters, LEVELS), np.int64),
         counts=np.zeros((batch, clusters, COUNTS), np.int64),
         free=np.zeros((batch, clusters, 2, slots), np.int32),
         in_service=np.zeros((batch, clusters, servers), np.uint8),
@@ -130,7 +193,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         waited=np.zeros((batch, vms if waits else 0), np.int32),
         heap=np.zeros((batch, vms if waits else 0, 2), np.int64),
         running=np.zeros((batch, clusters, rules.tries), np.int64),
-        earned=np.zeros((batch, clusters, rules.tries), np.int64),
+        running_moment=np.zeros((batch, clusters, rules.tries), np.int64),
         earned_before=np.zeros((batch, clusters, rules.tries), np.int64),
         active_before=np.zeros((batch, clusters), np.int64),
         tilt_before=np.zeros((batch, clusters), np.int64),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.sim.clock import order_servers, publish
 from vmagent_marl.sim.draws import key
+from vmagent_marl.sim.handle import World, unpacker
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.queue import push_departure
 from vmagent_marl.sim.request import await_request, count_turned_away, show_request
@@ -43,15 +44,12 @@ from vmagent_marl.sim.state import (
 )
 from vmagent_marl.trace import NEVER
 
+unpack = unpacker(Rules, Feed, State)
+
 
 @entry
 def advance(
-    rules: Rules,
-    feed: Feed,
-    state: State,
-    which: NDArray[np.int64],
-    episodes: NDArray[np.int64],
-    actions: NDArray[np.int64],
+    world: World, which: NDArray[np.int64], episodes: NDArray[np.int64], actions: NDArray[np.int64]
 ) -> int:
     """Begin an episode in, or step, each environment of `which`, up to its next request.
 
@@ -59,8 +57,14 @@ def advance(
     one for each of `which`, they begin instead: row of the first request, row before which it ends,
     requests and seconds after which it is truncated (or NEVER), seed, episode's number.
 
-    Returns the largest number of a VM to be decided next, for whoever keeps room for them.
+    Returns the largest number of a VM to be decided next, for whoever keeps room for them; or, where
+    an action is outside of the space, -1 - its place in `actions`, and nothing has happened.
     """
+    rules, feed, state = unpack(world)
+    if episodes.shape[0] == 0:
+        for i in range(actions.size):
+            if actions.flat[i] < 0 or actions.flat[i] >= state.mask.shape[2]:
+                return -1 - i
     highest = 0
     for i in range(which.size):
         b = which[i]
@@ -122,18 +126,19 @@ def offer(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.in
     """Home first, then around the ring, at most `tries` offers: the first to place it keeps it."""
     clusters, pass_on = state.mask.shape[1], state.mask.shape[2] - 1
     for k in range(clusters):
+        meant = _even(feed, state, b, actions[k], pass_on)
         state.reached[b, k] = 0
         state.effective[b, k] = pass_on
-        state.illegal[b, k] = legal_answer(feed, state, b, k, actions[k]) != _even(
-            feed, state, b, actions[k], pass_on
-        )
+        state.illegal[b, k] = state.mask[b, k, meant] == 0
     state.outcome[b, PLACED_IN] = NOBODY
     state.outcome[b, SLOT] = NOBODY
     state.outcome[b, POSITION] = NOBODY
     state.outcome[b, WAITED] = 0
     state.outcome[b, LOST_BY] = NOBODY
     for position in range(rules.tries):
-        k = (state.clock[b, HOME] + position) % clusters
+        k = state.clock[b, HOME] + position
+        if k >= clusters:
+            k -= clusters
         answer = legal_answer(feed, state, b, k, actions[k])
         state.reached[b, k] = 1
         state.effective[b, k] = answer
@@ -221,13 +226,13 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
         clock[STAMP] = (now - 1) // rules.summary_every * rules.summary_every
     clock[STATUS] = RUNNING
     state.level[b] = 0
-    state.integral[b] = 0
+    state.moment[b] = 0
     state.counts[b] = 0
     state.free[b] = 0
     state.in_service[b] = 0
     state.vms_on[b] = 0
     state.running[b] = 0
-    state.earned[b] = 0
+    state.running_moment[b] = 0
     state.outcome[b] = 0
     state.outcome[b, PLACED_IN] = NOBODY
     state.outcome[b, LOST_BY] = NOBODY
@@ -246,14 +251,16 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
 
 
 @entry
-def answer_of(feed: Feed, state: State, b: int, k: int, action: int) -> int:
+def answer_of(world: World, b: int, k: int, action: int) -> int:
     """`legal_answer`, for Python."""
+    _, feed, state = unpack(world)
     return legal_answer(feed, state, b, k, action)
 
 
 @entry
-def draw_keys(state: State, keys: NDArray[np.uint64]) -> None:
+def draw_keys(world: World, keys: NDArray[np.uint64]) -> None:
     """64 random bits (B, K) for each agent's answer to the request that is to be decided."""
+    _, _, state = unpack(world)
     for b in range(keys.shape[0]):
         clock = state.clock[b]
         number = clock[ROW] - clock[FIRST]

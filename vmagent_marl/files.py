@@ -1,0 +1,32 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vmagent_marl.errors import VmagentError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A file to write in the place of `path`, which it replaces when the block ends well.
+
+    It stands in the same folder, which is made, and has the same suffixes. Raises `VmagentError`
+    where nothing can be written; whatever goes wrong, what was at `path` stays and nothing is left.
+    """
+    final = Path(path)
+    unfinished = final.with_name(f".{os.getpid()}.{final.name}")
+    try:
+        if final.is_dir():
+            raise VmagentError(f"{final}: is a folder: name a file")
+        final.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        unfinished.replace(final)
+    except OSError as error:
+        reason = error.strerror or error
+        raise VmagentError(f"{final}: cannot be written ({reason}): name another file") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
