@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from vmagent_marl.episodes import collect, load_episodes, recipe_for
-from vmagent_marl.episodes.minari import own_metadata
+from vmagent_marl.episodes.minari_format import own_metadata
 from vmagent_marl.windows import Window
 
 
@@ -35,7 +35,7 @@ class Args:
     trace: str | None = None
     """Trace file in the place of the scenario's."""
     behaviour: str | None = None
-    """Last part of the data set's id; named after the policy unless given."""
+    """Last part of the data set's id; named after the policy and the trace unless given."""
     workers: int = 1
     """Processes that record."""
     overwrite: bool = False

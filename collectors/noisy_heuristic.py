@@ -38,7 +38,7 @@ class Args:
     trace: str | None = None
     """Trace file in the place of the scenario's."""
     behaviour: str | None = None
-    """Last part of the data set's id; `noisy-<policy>` unless given."""
+    """Last part of the data set's id; `noisy-<policy>` (and `-on-<trace>`) unless given."""
     workers: int = 1
     """Processes that record."""
     overwrite: bool = False
@@ -49,9 +49,10 @@ class Args:
 
 def main(args: Args) -> str:
     """Record, and show what noise costs; the id of the data set."""
+    named = behaviour_name(args.policy, epsilon=max(args.epsilons), trace=args.trace)
     recipe = Recipe(
         scenario=args.scenario,
-        behaviour=args.behaviour or behaviour_name(args.policy, epsilon=max(args.epsilons)),
+        behaviour=args.behaviour or named,
         policies=tuple(Player(args.policy, epsilon=epsilon) for epsilon in args.epsilons),
         episodes=args.episodes,
         description=f"{args.policy} with a share of random legal answers, by episode.",

@@ -18,7 +18,7 @@ Differences from the paper:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -59,21 +59,39 @@ class Args:
     """Updates between validations."""
     validation_episodes: int = 8
     """Episodes a validation plays."""
+    compare: Literal["validation", "test", "no"] = "validation"
+    """Window on which it is compared with the heuristics in the end."""
 
 
 def main(args: Args) -> None:
-    """Train, then compare with the heuristics on validation episodes that chose no checkpoint."""
-    from vmagent_marl.evaluation import evaluate, print_scores
-    from vmagent_marl.policies import policy_names
-    from vmagent_marl.policies.checkpoint import load_policy
-    from vmagent_marl.scenario import scenario_from
-    from vmagent_marl.train import train_offline
-    from vmagent_marl.train.validation import CHOSEN_ON
+    """Train, then compare the best checkpoint with the heuristics."""
+    from vmagent_marl.train.comparison import print_comparison
+    from vmagent_marl.train.masked import FeatureEncoderFactory, MaskedQFunctionFactory
+    from vmagent_marl.train.offline import train_offline
+    from vmagent_marl.train.quiet_d3rlpy import DiscreteCQLConfig
 
-    file = train_offline("cql", **asdict(args))
-    scenario = scenario_from(load_policy(file).training.scenario)
-    players = [str(file), *policy_names(scenario)]
-    print_scores(evaluate(scenario, players, episodes=args.validation_episodes, seed=CHOSEN_ON + 1))
+    config = DiscreteCQLConfig(
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        gamma=args.gamma,
+        alpha=args.alpha,
+        target_update_interval=args.target_every,
+        encoder_factory=FeatureEncoderFactory(list(args.hidden)),
+        q_func_factory=MaskedQFunctionFactory(),
+    )
+    file = train_offline(
+        config,
+        args.dataset,
+        args.out,
+        steps=args.steps,
+        seed=args.seed,
+        reward=args.reward,
+        reward_scale=args.reward_scale,
+        validate_every=args.validate_every,
+        validation_episodes=args.validation_episodes,
+    )
+    if args.compare != "no":
+        print_comparison(file, args.compare)
     print(f"The policy is in {file}")
 
 

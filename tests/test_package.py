@@ -39,6 +39,17 @@ def test_gymnasium_knows_the_scenarios_in_either_order_of_import(order):
     assert "vmagent_marl/RecoveringL-v0" in ids
 
 
+def test_gymnasium_knows_them_after_somebody_probed_for_it_and_keeps_its_loader():
+    told = python(
+        "import importlib.util, importlib.resources, vmagent_marl\n"
+        "importlib.util.find_spec('gymnasium')\n"
+        "import gymnasium\n"
+        "print(importlib.resources.files('gymnasium').is_dir())\n"
+        "print('vmagent_marl/Tiny-v0' in gymnasium.registry)"
+    )
+    assert told.split() == ["True", "True"]
+
+
 def test_every_public_name_is_there_and_stays_callable():
     """Also after the packages behind the names are imported."""
     for name in vm.__all__:

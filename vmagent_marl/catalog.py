@@ -34,6 +34,11 @@ def names(shelf_name: str) -> list[str]:
     return sorted(file.stem for file in shelf(shelf_name).glob(f"*{SHELVES[shelf_name]}"))
 
 
+def is_path(name: str | Path) -> bool:
+    """Whether a name is the path of a YAML file, and no name on a shelf."""
+    return str(name).endswith((".yaml", ".yml")) or "/" in str(name)
+
+
 def find(shelf_name: str, name: str) -> Path:
     """The file of a name on a shelf; raises `UnknownNameError` with the nearest known one."""
     file = shelf(shelf_name) / f"{name}{SHELVES[shelf_name]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,4 +30,5 @@ def replacing(path: str | Path) -> Iterator[Path]:
         reason = error.strerror or error
         raise VmagentError(f"{final}: cannot be written ({reason}): name another file") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing could be written, nothing is left
+            unfinished.unlink(missing_ok=True)

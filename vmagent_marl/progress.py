@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def counter(
     label: str, total: int, *, unit: str = "", done: int = 0, shown: bool = True
 ) -> Iterator[Callable[..., None]]:
-    """A function that moves the bar on by a number (1), and may change the label: `to(5, "best 3")`."""
+    """A function that moves the bar on, by 1 or a number, and may change its label."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,11 +16,13 @@ from vmagent_marl import catalog, settings
 from vmagent_marl.errors import ScenarioError, SettingError, nearest
 from vmagent_marl.trace import NEVER, Trace
 from vmagent_marl.trace.source import SYNTHETIC, InlineTrace, load_trace
+from vmagent_marl.trace.units import MIB, MILLI, MOST, to_whole
 
 if TYPE_CHECKING:
     from vmagent_marl.sim import Rules, Simulator
 
-MILLI, MIB = 1000, 1024  # milli-vCPU in a vCPU, MiB in a GB
+MOST_CLUSTERS = 32  # as the kernels number them
+MOST_SERVERS = 10**6
 REWARDS = ("placed", "cpu", "wait", "balance", "profit", "server_hours")  # as the kernel has them
 
 
@@ -71,6 +73,7 @@ class Scenario:
     name: str
     description: str = ""
     trace: str | InlineTrace = "synthetic"  # `synthetic`, a file, or requests written out
+    start_hour: int | None = None  # of the day at the trace's second 0; null: as the trace says
 
     clusters: int = 1
     servers: int | tuple[int, ...]  # of each cluster, at the start
@@ -118,7 +121,8 @@ class Scenario:
 
     def load_trace(self) -> Trace:
         """The trace that this scenario plays on."""
-        return load_trace(self.trace)
+        trace = load_trace(self.trace)
+        return trace if self.start_hour is None else _at_hour(trace, self.start_hour)
 
     def rules(self) -> Rules:
         """The scenario in the units of the kernels."""
@@ -186,21 +190,29 @@ def _check(scenario: Scenario) -> None:
         if not good:
             raise ScenarioError(message)
 
-    require(scenario.clusters >= 1, f"clusters: {scenario.clusters} are too few: give 1 or more")
+    require(
+        1 <= scenario.clusters <= MOST_CLUSTERS,
+        f"clusters: {scenario.clusters} are out of range: give 1 to {MOST_CLUSTERS}",
+    )
+    require(
+        scenario.start_hour is None or 0 <= scenario.start_hour < 24,
+        f"start_hour: {scenario.start_hour} is no hour of the day: give 0 to 23, or null",
+    )
     for name in ("servers", "node_cpu", "node_memory", "power"):
         values = scenario.each(name)
         wanted = scenario.clusters
         require(
             len(values) == wanted,
-            f"{name}: {len(values)} values for {wanted} clusters: give one each",
+            f"{name}: {len(values)} values for {wanted} clusters: give one each, or set `clusters`",
         )
         low = 0 if name == "power" else 1 if name == "servers" else 1e-3
         require(
-            all(low <= value < 1e6 for value in values),
+            all(low <= value <= MOST_SERVERS for value in values),
             f"{name}: {getattr(scenario, name)!r} is out of range: give {low} to a million",
         )
     for name, low in (("summary_every", 0), ("turned_away_cost", 0), ("price", 0), ("hop_cost", 0)):
-        require(getattr(scenario, name) >= low, f"{name}: is negative: give {low} or more")
+        value = getattr(scenario, name)
+        require(value >= low, f"{name}: {value} is negative: give {low} or more")
     for name in ("tries", "horizon", "horizon_seconds"):
         value = getattr(scenario, name)
         positive = not isinstance(value, int) or value >= 1
@@ -225,8 +237,8 @@ def _check(scenario: Scenario) -> None:
         require(order.servers >= 1, "expansion.servers: too few: give 1 or more an order")
         require(order.lead_time >= 0, "expansion.lead_time: is negative: give seconds")
         require(
-            order.most >= max(scenario.each("servers")),
-            f"expansion.most: {order.most} is below `servers`: give at least as many",
+            max(scenario.each("servers")) <= order.most <= MOST_SERVERS,
+            f"expansion.most: {order.most} is below `servers` or above a million: give one between",
         )
     for outage in scenario.outages:
         require(
@@ -239,7 +251,7 @@ def _rules(scenario: Scenario) -> Rules:
     from vmagent_marl.sim import rules as units
 
     node = [
-        [math.floor(cpu * MILLI), math.floor(memory * MIB)]
+        [to_whole(cpu, MILLI), to_whole(memory, MIB)]
         for cpu, memory in zip(scenario.each("node_cpu"), scenario.each("node_memory"), strict=True)
     ]
     power = np.array(scenario.each("power"), np.float64)
@@ -291,10 +303,16 @@ def _rules(scenario: Scenario) -> Rules:
     )
 
 
+@lru_cache(maxsize=4)  # one trace object for all simulators of a scenario, which cache by it
+def _at_hour(trace: Trace, start_hour: int) -> Trace:
+    return dataclasses.replace(trace, start_hour=start_hour)
+
+
 def _halve_above(halve: Halve | None) -> int:
     if halve is None:
         return NEVER
-    return math.floor(halve.above * (MILLI if halve.resource == "cpu" else MIB))
+    parts = MILLI if halve.resource == "cpu" else MIB
+    return to_whole(halve.above, parts) if halve.above * parts <= MOST else NEVER
 
 
 def _warn_of_oversize(scenario: Scenario, rules: Rules, trace: Trace) -> None:
@@ -302,13 +320,18 @@ def _warn_of_oversize(scenario: Scenario, rules: Rules, trace: Trace) -> None:
     from vmagent_marl.sim.rules import feed
 
     demand = feed(trace, rules).demand
-    fits = np.any(np.all(demand[:, None] <= rules.node[None], axis=2), axis=1)
+    in_cluster = np.all(demand[:, None] <= rules.node[None], axis=2)  # (n, K)
+    fits = in_cluster.any(axis=1)
+    if scenario.turned_away == "wait":  # one that its own chain has no server for would, too
+        chain = np.add.outer(np.arange(scenario.clusters), np.arange(rules.tries))
+        fits = in_cluster[:, chain % scenario.clusters].any(axis=2).all(axis=1)
     if fits.all():
         return
     rows = np.flatnonzero(~fits)
     message = (
         f"{len(rows)} VMs of trace {trace.name!r} (the first in row {rows[0]}) are larger than any "
-        f"server of scenario {scenario.name!r}"
+        f"server {'of a chain ' if rules.tries < scenario.clusters else ''}of scenario "
+        f"{scenario.name!r}"
     )
     if scenario.turned_away == "wait":
         raise ScenarioError(f"{message} and would wait for ever: give larger servers or halve them")

@@ -23,8 +23,10 @@ def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """A YAML file's mapping, and the line of each of its keys."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{file}: cannot be read ({error}): give a YAML file") from None
+    except OSError as error:
+        raise SettingError(f"{file}: cannot be read ({error.strerror}): give a YAML file") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{file}: cannot be read (no text): give a YAML file") from None
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -49,12 +51,18 @@ def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
 def build(
     kind: type[T], data: Mapping[str, Any], where: str, lines: Mapping[str, int] | None = None
 ) -> T:
-    """An instance of a dataclass from a mapping; `where` is the file or the caller to blame."""
+    """An instance of a dataclass from a mapping; errors blame `where`.
+
+    With `lines`, `where` is a file and they are the lines of its keys; keys that have none were
+    given by the caller.
+    """
     hints = typing.get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]  # mypy has no bound for "a dataclass"
 
     def place(key: str) -> str:
-        return f"{where}:{lines[key]}" if lines and key in lines else where
+        if lines is None:
+            return where
+        return f"{where}:{lines[key]}" if key in lines else "as given"  # and not in the file
 
     values = {}
     for key, value in data.items():

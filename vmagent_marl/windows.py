@@ -19,7 +19,8 @@ Window = Literal["train", "validation", "test", "all"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 
 SPLIT_ROWS = (50_000, 70_000)  # of a month, as for Huawei-East-1
-SPLIT_SHARES = (0.43, 0.60)  # of a trace that is shorter than twice that
+SPLIT_SHARES = (0.43, 0.60)  # of a trace that is much shorter or longer than a month
+MOST = 2**63 - 1  # that a key of the simulator's draws can be
 ROOM = 0.1  # of a window kept free behind the last start where an episode's length is open
 
 
@@ -29,7 +30,7 @@ def rows_of(trace: Trace, window: str) -> tuple[int, int]:
         raise unknown_name("window", window, WINDOWS)
     rows = len(trace)
     first, second = SPLIT_ROWS
-    if rows < 2 * first:
+    if not 2 * first <= rows < 4 * first:
         first, second = (int(rows * share) for share in SPLIT_SHARES)
     return {
         "train": (0, first),
@@ -61,6 +62,8 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
 
 def episode_of(scenario: Scenario, trace: Trace, window: str, *, seed: int, number: int) -> Episode:
     """Episode `number` of a window: its start is drawn from (seed, number) alone."""
+    if not (0 <= seed <= MOST and 0 <= number <= MOST):
+        raise ScenarioError(f"seed {seed} or episode {number} is out of range: give 0 to 2**63 - 1")
     first, stop = starts_of(scenario, trace, window)
     start = int(np.random.default_rng((seed, number)).integers(first, stop))
     return Episode(first=start, stop=rows_of(trace, window)[1], number=number, seed=seed)

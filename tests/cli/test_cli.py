@@ -101,7 +101,7 @@ def test_collect_and_refuse_to_overwrite(capsys, trace, tmp_path):
         f"--servers 1 --quiet --card {card}"
     ).split()
     main(command)
-    assert "vmagent/recovering/best-fit-v0" in capsys.readouterr().out
+    assert "vmagent/recovering/best-fit-servers-1-on-vms-v0" in capsys.readouterr().out
     assert "best-fit" in card.read_text()
     assert "overwrite" in fails(capsys, *command)
     main([*command, "--overwrite"])

@@ -43,6 +43,7 @@ def play_parallel(env, answer, seed, requests):
                 tuple(terminations.values()),
                 tuple(truncations.values()),
                 tuple(info["effective_action"] for info in infos.values()),
+                tuple(info["illegal"] and info["reached"] for info in infos.values()),
                 tuple(observations[agent]["observation"].tobytes() for agent in rewards),
             )
         )
@@ -70,6 +71,7 @@ def play_aec(env, answer, seed, requests):
                 tuple(env.terminations.values()),
                 tuple(env.truncations.values()),
                 tuple(info["effective_action"] for info in env.infos.values()),
+                tuple(info["illegal"] for info in env.infos.values()),
                 tuple(env.observe(agent)["observation"].tobytes() for agent in env.possible_agents),
             )
         )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for, write_card
-from vmagent_marl.episodes.card import normalised
-from vmagent_marl.episodes.minari import dataset_folder, own_metadata
-from vmagent_marl.errors import UnknownNameError
+from vmagent_marl.episodes.card import card_of, normalised_return
+from vmagent_marl.episodes.minari_format import dataset_folder, load_dataset, own_metadata
+from vmagent_marl.errors import UnknownNameError, VmagentError
 
 RECIPES = {
     "one": recipe_for("recovering", "best-fit", episodes=3, fields={"servers": 2}),
@@ -54,16 +54,30 @@ def test_the_card_tells_how_it_was_made_and_what_it_holds(tmp_path: Path) -> Non
         f"`{own['references']['best_policy']}`",
     ):
         assert told in card
-    score = normalised(own["statistics"]["return_mean"], own["references"])
+    score = normalised_return(own["statistics"]["return_mean"], own["references"])
     assert score is not None
     assert f"normalised score is {score:.3f}" in card
     best = own["references"]["returns"][own["references"]["best_policy"]]
-    assert normalised(best, own["references"]) == 1.0
-    assert normalised(own["references"]["returns"]["random"], own["references"]) == 0.0
+    assert normalised_return(best, own["references"]) == 1.0
+    assert normalised_return(own["references"]["returns"]["random"], own["references"]) == 0.0
 
 
-def test_a_score_without_a_scale_is_undefined() -> None:
-    assert normalised(3.0, {"returns": {"random": 2.0}, "best_policy": "random"}) is None
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 2.0), (None, None)])
+def test_a_score_without_a_scale_is_undefined(low: float | None, high: float | None) -> None:
+    metadata = load_dataset(collect(RECIPES["many"], progress=False)).storage.metadata
+    spread = metadata["vmagent_marl"]["references"]["best_less_random"]
+    assert spread["low"] > 0
+    assert "score is undefined" not in card_of(metadata)
+    spread.update(low=low, high=high)
+    assert "score is undefined (random play is not told apart" in card_of(metadata)
+
+
+def test_a_card_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    name = collect(RECIPES["one"], progress=False)
+    (tmp_path / "cards").mkdir()
+    with pytest.raises(VmagentError, match=r"cards: is a folder: name a file"):
+        write_card(name, tmp_path / "cards")
+    assert not list((tmp_path / "cards").iterdir())
 
 
 def test_an_unknown_data_set_has_no_card() -> None:

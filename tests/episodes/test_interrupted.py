@@ -13,11 +13,11 @@ import pytest
 
 from vmagent_marl.episodes import collect, load_episodes, recipe_for
 from vmagent_marl.episodes import collect as collecting
-from vmagent_marl.episodes.minari import FILE, dataset_folder, own_metadata, sha256_of
+from vmagent_marl.episodes.minari_format import FILE, dataset_folder, own_metadata, sha256_of
 from vmagent_marl.errors import DatasetError
 
 RECIPE = recipe_for("recovering", "best-fit", epsilon=0.1, episodes=8, fields={"servers": 2})
-NAME = "vmagent/recovering/noisy-best-fit-v0"
+NAME = "vmagent/recovering/noisy-best-fit-servers-2-v0"
 MODULE = sys.modules[collecting.__module__]
 
 KILLED = """
@@ -40,15 +40,15 @@ collect({recipe!r}, progress=False, overwrite={overwrite})
 """
 IN_RECORDING = "module.write_block = killed_after(2, module.write_block)"
 IN_WRITING = """
-from vmagent_marl.episodes import minari
-minari.as_buffer = killed_after(5, minari.as_buffer)
+from vmagent_marl.episodes import minari_format
+minari_format.as_buffer = killed_after(5, minari_format.as_buffer)
 """
 BEFORE_THE_NAME = "module.commit = killed_after(0, module.commit)"
 BETWEEN_THE_MOVES = """
 from vmagent_marl.episodes import staging
 moves = killed_after(1, os.replace)
 real = os.replace
-os.replace = lambda old, new: (moves if "blocks" not in str(old) else real)(old, new)
+os.replace = lambda old, new: (moves if os.path.isdir(old) else real)(old, new)
 """
 FULL_DISK = """
 import resource, sys
@@ -93,7 +93,7 @@ def test_a_killed_run_leaves_nothing_and_goes_on(
     assert recorded == ([4, 6] if patch is IN_RECORDING else [])
     resumed = sha256_of(dataset_folder(NAME) / "data" / FILE)
     assert [path.name for path in dataset_folder(NAME).parent.iterdir() if path.is_dir()] == [
-        "noisy-best-fit-v0"
+        "noisy-best-fit-servers-2-v0"
     ]
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "uninterrupted"))
     collect(RECIPE, progress=False)
@@ -135,7 +135,7 @@ def test_what_another_recipe_left_is_begun_anew(
 
 
 def test_two_runs_do_not_mix() -> None:
-    folder = dataset_folder(NAME).with_name(".noisy-best-fit-v0.partial")
+    folder = dataset_folder(NAME).with_name(".noisy-best-fit-servers-2-v0.partial")
     folder.mkdir(parents=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -21,7 +21,13 @@ from vmagent_marl.episodes import (
     record,
     reference_scores,
 )
-from vmagent_marl.episodes.minari import FILE, dataset_folder, dataset_id, own_metadata, room_for
+from vmagent_marl.episodes.minari_format import (
+    FILE,
+    dataset_folder,
+    dataset_id,
+    own_metadata,
+    room_for,
+)
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.policy import Needs
@@ -226,7 +232,7 @@ def test_a_policy_without_probabilities_is_marked_by_nan() -> None:
 
 def test_an_unknown_id_names_the_nearest_local_one() -> None:
     collect(TERMINATED, progress=False)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'vmagent/.*/noisy-best-fit-v0"):
+    with pytest.raises(UnknownNameError, match=r"did you mean '.*/noisy-best-fit-servers-2-v0"):
         load_episodes("vmagent/recovering/noisy-bestfit-v0")
 
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from vmagent_marl import catalog
 from vmagent_marl.episodes import Player, Recipe, collect, load_recipe, recipe_for, recipe_hash
-from vmagent_marl.episodes.minari import dataset_id, own_metadata
+from vmagent_marl.episodes.minari_format import dataset_id, own_metadata
 from vmagent_marl.episodes.recipe import behaviour_name
 from vmagent_marl.errors import PolicyError, ScenarioError, SettingError, UnknownNameError
 from vmagent_marl.trace import synthetic_month, write_lifetimes
@@ -47,6 +48,15 @@ def test_every_recipe_on_the_shelf_makes_its_data_set(name: str) -> None:
     transitions = statistics["length_mean"] * recipe.episodes
     assert 10_000 < transitions < 300_000  # of the whole one, as far as two episodes tell
     assert name in (catalog.shelf("datasets") / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_every_recipe_on_the_shelf_has_its_card_beside_it(name: str) -> None:
+    recipe = load_recipe(name)
+    card = (catalog.shelf("datasets") / "cards" / f"{name}.md").read_text(encoding="utf-8")
+    assert card.startswith(f"# {dataset_id(recipe.load_scenario().name, recipe.behaviour)}\n")
+    stale = f"run: python collectors/from_recipe.py {name} --card datasets/cards/{name}.md"
+    assert f"- Recipe hash `{digest(recipe)}`\n" in card, stale
 
 
 def test_the_shelf_holds_what_is_promised() -> None:
@@ -156,4 +166,22 @@ def test_behaviours_are_named_after_the_policy() -> None:
     assert behaviour_name("best-fit") == "best-fit"
     assert behaviour_name("cheapest-first+best-fit", 0.1) == "noisy-cheapest-first-best-fit"
     assert behaviour_name("runs/a.b/my net.pt") == "my-net"
+
+
+def test_behaviours_of_a_changed_scenario_say_what_is_changed() -> None:
+    fields = {"servers": 3, "halve": {"resource": "cpu", "above": 1.5}, "departures": False}
+    changed = recipe_for("recovering", "first-fit", episodes=1, fields=fields)
+    assert changed.behaviour == "first-fit-departures-false-halve-resource-cpu-above-1-5-servers-3"
+    same = recipe_for("recovering", "first-fit", episodes=1, fields=dict(reversed(fields.items())))
+    assert same.behaviour == changed.behaviour
+    elsewhere = recipe_for("recovering", "first-fit", episodes=1, trace="a.b/my month.csv.gz")
+    assert elsewhere.behaviour == "first-fit-on-my-month"
+    given: dict[str, Any] = {"fields": {"servers": 3}, "trace": "month.csv"}
+    both = recipe_for("recovering", "first-fit", episodes=1, epsilon=0.1, **given)
+    assert both.behaviour == "noisy-first-fit-servers-3-on-month"
+    named = recipe_for("recovering", "first-fit", episodes=1, behaviour="mine", **given)
+    assert named.behaviour == "mine"
+
+
+def test_a_name_of_its_own_stays() -> None:
     assert recipe_for("tiny", "random", episodes=1, behaviour="mine").behaviour == "mine"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from vmagent_marl.errors import VmagentError
 from vmagent_marl.evaluation import Scores, evaluate, print_scores, to_json, write_json
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Metrics
@@ -91,6 +92,25 @@ def test_columns_follow_the_scenario(single: Scores) -> None:
     assert "less is better" in waits
 
 
+def test_the_rows_that_were_played_are_named(single: Scores) -> None:
+    assert "4 episodes, test window of" in printed(single, 100)
+    whole = evaluate("recovering", "first-fit", episodes=2, windows="all")
+    assert "2 episodes, whole trace of" in printed(whole, 100)
+    given = evaluate("recovering", "first-fit", starts=[3, 90_000])
+    assert "2 episodes, given rows of" in printed(given, 100)
+
+
+def test_the_caption_says_where_the_best_heuristic_was_chosen(scores: Scores) -> None:
+    best = f"1 at {scores.reference}, the best heuristic"
+    assert f"{best} on validation." in printed(scores, 200)
+    elsewhere = replace(scores, window="test")
+    assert f"{best} here." in printed(elsewhere, 200)
+    chosen = replace(elsewhere, chosen="accept-always")
+    assert "1 at accept-always, the best heuristic on validation." in printed(chosen, 200)
+    alone = (scores.result("random"), replace(scores.results[0], is_heuristic=False))
+    assert "norm. score" not in printed(replace(scores, results=alone), 200)
+
+
 def test_json_of_one_policy(single: Scores) -> None:
     document = to_json(single)
     keys = ["scenario", "policy", "window", "seed", "trace", "episodes", "summary"]
@@ -155,7 +175,7 @@ def test_what_fails_leaves_the_old_file(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(VmagentError, match=r"scores.json: cannot be written \(disk full\)"):
         write_json(single, file)
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["scores.json"]

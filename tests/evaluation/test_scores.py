@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,39 @@ def test_learned_policies_are_no_reference(scores: Scores) -> None:
     results = tuple(replace(r, is_heuristic=r.policy != scores.ranked[0]) for r in scores.results)
     learned = replace(scores, results=results)
     assert learned.reference == [p for p in scores.ranked if p != "random"][1]
+
+
+def test_the_best_heuristic_is_chosen_on_validation_and_not_on_what_is_scored() -> None:
+    policies = ["first-fit", "random", "worst-fit", "balance-fit", "best-fit"]
+    seed = 3  # with which another heuristic is the best on the test episodes
+    scores = evaluate("waiting", policies, windows="test", episodes=4, seed=seed)
+    chosen_on = evaluate("waiting", policies, windows="validation", episodes=4, seed=seed)
+    best = next(policy for policy in chosen_on.ranked if policy != "random")
+    assert chosen_on.chosen is None
+    assert scores.chosen == scores.reference == best
+    assert scores.window == "test"
+    assert replace(scores, chosen=None).reference != best
+
+
+def test_nothing_is_chosen_where_there_is_no_choice_or_no_scale(scenario: Scenario) -> None:
+    def chosen(policies: list[str], **which: Any) -> str | None:
+        return evaluate(scenario, policies, **{"windows": "test", "episodes": 2, **which}).chosen
+
+    several = ["first-fit", "worst-fit", "random"]
+    assert chosen(several) is not None
+    assert chosen(["first-fit", "worst-fit"]) is None
+    assert chosen(["first-fit", "random"]) is None
+    assert chosen(several, starts=[5, 90_000]) is None
+    assert chosen(several, windows="validation") is None
+
+
+def test_a_trace_without_room_for_validation_is_scored_all_the_same() -> None:
+    scenario = load_scenario("region-prices", horizon=300)
+    short = scenario.load_trace().rows(0, 1000)  # of which 170 are for validation
+    policies = ["first-fit", "worst-fit", "random"]
+    scores = evaluate(scenario, policies, windows="train", episodes=2, trace=short)
+    assert scores.chosen is None
+    assert scores.reference in policies
 
 
 def test_blocks_follow_the_longest_episode_of_any_policy(scores: Scores) -> None:

@@ -1,62 +1,118 @@
 from __future__ import annotations
 
+import json
+import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from train.recordings import record, small_region
 
 from vmagent_marl import catalog
+from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import load_policy
-from vmagent_marl.train.offline import OfflineSettings
 
-PROGRAMS = {"discrete_cql": "cql", "behaviour_cloning": "bc"}
+SHARED: dict[str, tuple[str, Any]] = {  # option and value on the command line, and in config.json
+    "steps": ("3", 3),
+    "batch-size": ("9", 9),
+    "learning-rate": ("0.01", 0.01),
+    "hidden": ("7", None),
+    "seed": ("5", 5),
+    "validate-every": ("2", 2),
+    "validation-episodes": ("1", 1),
+}
+OWN: dict[str, dict[str, tuple[str, Any]]] = {
+    "discrete_cql": {
+        "gamma": ("0.5", 0.5),
+        "alpha": ("0.7", 0.7),
+        "target-every": ("3", 3),
+        "reward": ("own", "own"),
+        "reward-scale": ("4.0", 4.0),
+    },
+    "behaviour_cloning": {"beta": ("0.25", 0.25)},
+}
+ALGORITHM = {"discrete_cql": "discrete_cql", "behaviour_cloning": "masked_bc"}
+WHERE = {"target-every": "target_update_interval"}  # d3rlpy's name in config.json
 
 
 def test_every_program_on_the_shelf_is_tested_here() -> None:
-    assert set(catalog.names("offline")) == set(PROGRAMS)
+    assert set(catalog.names("offline")) == set(OWN)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_it_learns_and_prints_how_it_compares(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = record("small/noisy-v0", small_region(), [make_policy("random")], 3)
-    words = f"{name} --dataset {data} --out {tmp_path}/run --steps 4 --validate-every 2"
-    words += " --batch-size 8 --hidden 8 --validation-episodes 2"
-    monkeypatch.setattr(sys, "argv", words.split())
+def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
     runpy.run_path(str(catalog.find("offline", name)), run_name="__main__")
+
+
+def noisy() -> str:
+    return record("small/noisy-v0", small_region(), [make_policy("random")], 3)
+
+
+@pytest.mark.parametrize("window", ["validation", "test"])
+@pytest.mark.parametrize("name", OWN)
+def test_it_learns_and_prints_how_it_compares(
+    name: str,
+    window: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = f"--dataset {noisy()} --out {tmp_path}/run --steps 4 --validate-every 2"
+    words += f" --batch-size 8 --hidden 8 --validation-episodes 2 --compare {window}"
+    run(name, monkeypatch, *words.split())
     out = capsys.readouterr().out
     assert f"{tmp_path}/run/policy.pt" in out
     assert "cheapest-first" in out
+    assert f"{window} window" in out
+    assert ("looks better here than it is" in out) == (window == "validation")
     policy = load_policy(tmp_path / "run" / "policy.pt")
-    assert policy.training.algorithm == PROGRAMS[name]
+    assert policy.training.algorithm == ALGORITHM[name]
     assert policy.network.shape.hidden == (8,)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_its_defaults_are_those_of_the_package(name: str) -> None:
+@pytest.mark.parametrize("name", OWN)
+def test_every_option_reaches_the_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**SHARED, **OWN[name]}
     program = runpy.run_path(str(catalog.find("offline", name)), run_name=name)
-    args = program["Args"](dataset=("a/b-v0",), out=Path("run"))
-    settings = OfflineSettings(algorithm="cql", dataset=("a/b-v0",))
-    for field, value in vars(args).items():
-        if field != "out":
-            assert value == getattr(settings, field), field
+    fields = {field.replace("_", "-") for field in program["Args"].__dataclass_fields__}
+    assert fields == {"dataset", "out", "compare", *options}
+    data = noisy()
+    words = [word for key, (value, _) in options.items() for word in (f"--{key}", value)]
+    run(name, monkeypatch, "--dataset", data, "--out", tmp_path, "--compare", "no", *words)
+    assert capsys.readouterr().out == f"The policy is in {tmp_path}/policy.pt\n"
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert config["dataset"] == [data]
+    assert config["encoder_factory"]["params"] == {"hidden": [7]}
+    for key, (_, value) in options.items():
+        if key != "hidden":
+            assert config[WHERE.get(key, key.replace("-", "_"))] == value, key
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", OWN)
 def test_its_errors_are_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [name, "--dataset", "no/such-v0", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match=rf"^{name}: unknown data set 'no/such-v0'[^\n]*$"):
-        runpy.run_path(str(catalog.find("offline", name)), run_name="__main__")
+        run(name, monkeypatch, "--dataset", "no/such-v0", "--out", tmp_path)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", OWN)
+def test_a_mistyped_option_is_refused_with_the_nearest(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(name, monkeypatch, "--dataset", "a/b-v0", "--out", tmp_path, "--learning-rat", "0.1")
+    assert stopped.value.code == 2
+    assert "--learning-rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", OWN)
 def test_help_is_printed(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(catalog.find("offline", name)), "--help"],
@@ -67,3 +123,16 @@ def test_help_is_printed(name: str) -> None:
     for word in ("Differences from the", "--learning-rate", "--validation-episodes"):
         assert word in done.stdout
     assert done.stderr == ""
+
+
+def test_the_readme_adds_an_algorithm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = catalog.shelf("offline") / "README.md"
+    [block] = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    scenario = small_region()
+    record("vmagent/region-prices/mixed-v0", scenario, [make_policy("random")], 3)
+    monkeypatch.chdir(tmp_path)
+    assert "steps=4000" in block
+    exec(compile(block.replace("steps=4000", "steps=4"), str(readme), "exec"), {})
+    policy = load_policy(Path("runs/double-dqn/policy.pt"))
+    assert policy.training.algorithm == "double_dqn"
+    assert evaluate(scenario, policy, episodes=2).policies == ["runs/double-dqn/policy.pt"]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from vmagent_marl.errors import PolicyError
+from vmagent_marl.errors import PolicyError, VmagentError
+from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import check_policy, make_policy
 from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, load_policy, save_policy
 from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, with_identity
@@ -56,7 +57,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, clusters: int) -> None:
     after = make_policy(str(tmp_path / "deep" / "policy.pt"))
     assert isinstance(after, NetworkPolicy)
     assert after.training == training
-    assert after.name == "deep/policy.pt"
+    assert after.name == str(tmp_path / "deep" / "policy.pt")
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["policy.pt"]
     simulator = started(scenario)
     seen = set()
@@ -192,15 +193,57 @@ def test_a_kill_while_writing_leaves_the_old_policy(
     save_policy(file, network, training)
     before = file.read_bytes()
 
-    def killed(_: Any, target: Path) -> None:
-        target.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def killed(target: Path, data: bytes) -> int:
+        write(target, data[: len(data) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch, "save", killed)
+    monkeypatch.setattr(Path, "write_bytes", killed)
     with pytest.raises(KeyboardInterrupt):
         save_policy(file, *fresh(small(), seed=1))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_policy(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # what a file may hold, where a system has it
+    file = tmp_path / "policy.pt"
+    save_policy(file, *fresh(small()))
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(VmagentError, match=r"^[^\n]*policy.pt: cannot be written[^\n]*$"):
+            save_policy(file, *fresh(small(), seed=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_equal_policies_are_equal_files(tmp_path: Path) -> None:
+    for name in ("one.pt", "other.pt"):
+        save_policy(tmp_path / name, *fresh(small()))
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()
+
+
+def test_two_checkpoints_of_one_layout_are_compared(tmp_path: Path) -> None:
+    scenario = small(horizon=10)
+    files = [tmp_path / run / "cql" / "policy.pt" for run in ("a", "b")]
+    for seed, file in enumerate(files):
+        save_policy(file, *fresh(scenario, seed))
+    scores = evaluate(scenario, [str(file) for file in files], windows="train", episodes=2)
+    assert scores.policies == [str(file) for file in files]
+
+
+def test_loading_leaves_the_callers_draws_alone(tmp_path: Path) -> None:
+    save_policy(tmp_path / "policy.pt", *fresh(small()))
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    load_policy(tmp_path / "policy.pt")
+    assert torch.equal(torch.rand(4), expected)
 
 
 def test_acting_leaves_the_number_of_threads_alone() -> None:
@@ -220,5 +263,5 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "vmagent_marl.policies.checkpoint")
     monkeypatch.delitem(sys.modules, "vmagent_marl.policies.networks")
-    with pytest.raises(PolicyError, match=r"pip install 'vmagent_marl\[torch\]'"):
+    with pytest.raises(PolicyError, match=r'pip install "\.\[torch\]"'):
         make_policy("runs/policy.pt")

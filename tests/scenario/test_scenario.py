@@ -1,6 +1,8 @@
 """Scenarios: what is read, what is refused and how, and what the simulator is told."""
 
+import dataclasses
 import json
+import re
 import warnings
 
 import numpy as np
@@ -8,8 +10,16 @@ import pytest
 
 from vmagent_marl import catalog
 from vmagent_marl.errors import ScenarioError, TraceError, UnknownNameError
-from vmagent_marl.scenario import Expansion, OversizeWarning, load_scenario, scenario_from
+from vmagent_marl.scenario import (
+    REWARDS,
+    Expansion,
+    OversizeWarning,
+    Scenario,
+    load_scenario,
+    scenario_from,
+)
 from vmagent_marl.sim import Episode
+from vmagent_marl.sim.rewards import NAMES
 from vmagent_marl.trace import NEVER
 from vmagent_marl.windows import episode_of, rows_of, starts_of
 
@@ -87,6 +97,8 @@ def test_a_file_of_ones_own(tmp_path):
         ("servers: 1\nshare: 2", r"share: 2.0 is no share"),
         ("servers: 9\nexpansion: {threshold: .5, servers: 1, most: 4}", r"most: 4 is below"),
         ("servers: 1\nhome: least-loaded", r"least-loaded needs published summaries"),
+        ("servers: 1\nstart_hour: 24", r"start_hour: 24 is no hour"),
+        ("servers: 1\nclusters: 33", r"clusters: 33 are out of range"),
         ("servers: 1\nnode_cpu: .nan", r"node_cpu: nan is out of range"),
         ("servers: [", r"mine.yaml:1: .*mend the YAML"),
         ("- 1", r"mine.yaml: holds no mapping"),
@@ -180,3 +192,44 @@ def test_a_horizon_in_seconds_leaves_room_for_itself():
     assert trace.arrival[69_999] - trace.arrival[high] < 86_400
     with pytest.raises(ScenarioError, match="give a shorter horizon"):
         starts_of(load_scenario("recovering", horizon=20_000), trace, "validation")
+
+
+def test_amounts_with_fractions_fit_what_is_as_large(tmp_path):
+    """A VM of 8.2 GB is not above 8.2 GB and fits a node as large; one of 8.3 GB is halved."""
+    (tmp_path / "vms.csv").write_text("vmid,cpu,mem,at,lt\n0,1,8.2,0,9\n1,1,8.3,1,9\n")
+    fields = {"halve": {"resource": "memory", "above": 8.2}, "node_memory": 8.2}
+    sim = load_scenario("recovering", trace=tmp_path / "vms.csv", **fields).simulator()
+    assert sim.feed.halved.tolist() == [0, 1]
+    sim.reset({0: Episode(0)})
+    assert sim.mask[0, 0, :-1].all()
+
+
+def test_the_hour_of_the_traces_start_can_be_given(tmp_path):
+    (tmp_path / "vms.csv").write_text("vmid,cpu,mem,at,lt\n0,1,1,3600,9\n")
+    scenario = load_scenario("recovering", trace=tmp_path / "vms.csv", start_hour=8)
+    sim = scenario.simulator()
+    sim.reset({0: Episode(0)})
+    hour = sim.observation[0, 0, sim.layout.parts["time"]][0]
+    assert hour == np.float32(9 / 24)
+    assert scenario.load_trace() is scenario.load_trace()
+
+
+def test_who_waits_must_fit_its_own_chain(tmp_path):
+    (tmp_path / "vms.csv").write_text("vmid,cpu,mem,at,lt\n0,30,1,0,9\n")
+    fields = {"trace": tmp_path / "vms.csv", "node_cpu": [20, 40, 40], "turned_away": "wait"}
+    load_scenario("region-prices", **fields).simulator()
+    with pytest.raises(ScenarioError, match="of a chain"):
+        load_scenario("region-prices", tries=1, **fields).simulator()
+
+
+def test_the_names_of_rewards_are_the_kernels():
+    assert REWARDS == NAMES
+
+
+def test_the_readme_of_the_shelf_names_every_field_and_its_examples_play(tmp_path):
+    text = (catalog.shelf("scenarios") / "README.md").read_text()
+    fields = {field.name for field in dataclasses.fields(Scenario)} - {"name", "description"}
+    assert fields <= set(re.findall(r"`(\w+)`", text))
+    for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        (tmp_path / "mine.yaml").write_text(example)
+        load_scenario(tmp_path / "mine.yaml").simulator()

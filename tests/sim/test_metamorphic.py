@@ -82,7 +82,7 @@ def test_weeks_later_everything_is_the_same(world: World, weeks: int) -> None:
         "placed_at",
         "level",
         "moment",
-        "earned",
+        "running_moment",
         "waited",
     )
     assert_played_alike(one, other, world, fields)

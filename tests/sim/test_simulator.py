@@ -229,3 +229,20 @@ def test_arrays_are_live_and_snapshots_are_not() -> None:
     simulator.restore(snapshot)
     simulator.step([[1]])
     np.testing.assert_array_equal(snapshot.observation, copy)
+
+
+def test_what_is_out_of_range_is_refused_before_a_kernel_sees_it() -> None:
+    simulator = Simulator(tiny_rules(), tiny_trace((0, 9, 1, 1), (5, 9, 1, 1)), batch=2)
+    with pytest.raises(ScenarioError, match="no environment 3"):
+        simulator.reset({3: Episode(0)})
+    with pytest.raises(ActionError, match="has ended or not begun"):
+        simulator.answer(0, 0, 0)
+    simulator.reset({0: Episode(0), 1: Episode(0)})
+    for b, k, action in ((2, 0, 0), (-1, 0, 0), (0, 1, 0), (0, 0, 99), (0, 0, -1)):
+        with pytest.raises((ScenarioError, ActionError)):
+            simulator.answer(b, k, action)
+    with pytest.raises(ActionError, match="give whole numbers"):
+        simulator.step([[0.7], [0.0]])
+    other = Simulator(tiny_rules(), tiny_trace((0, 9, 1, 1)), batch=1)
+    with pytest.raises(ScenarioError, match="of another simulator"):
+        simulator.restore(other.snapshot())

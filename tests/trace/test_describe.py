@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace import NEVER, Trace, describe
+from vmagent_marl.trace import NEVER, Trace, describe, load_over_time
 from vmagent_marl.trace.describe import burst_sizes
 
 
@@ -82,6 +82,9 @@ def test_load_is_what_runs_second_by_second(trace: Trace) -> None:
     first, last = int(trace.arrival[0]), int(trace.arrival[-1])
     rows = list(zip(trace.arrival, trace.departure, trace.cpu, strict=True))
     running = [sum(c for at, end, c in rows if at <= s < end) for s in range(first, last + 1)]
+    time, load = load_over_time(trace, trace.cpu)
+    at = np.searchsorted(time, np.arange(first, last + 1), side="right") - 1
+    assert load[at].tolist() == running
     summary = describe(trace)
     assert summary["peak_vcpu"] == max(running) / 1000
     # The last second only begins.

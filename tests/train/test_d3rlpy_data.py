@@ -13,7 +13,7 @@ from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train import decisions as module
-from vmagent_marl.train.d3rlpy_data import DecisionBuffer, courses
+from vmagent_marl.train.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.decisions import read_decisions
 from vmagent_marl.train.quiet_d3rlpy import TransitionMiniBatch
 
@@ -142,15 +142,15 @@ def test_decisions_keep_the_discounted_return(seed: int, gamma: float) -> None:
         "reached": draw.random((steps, 2)) < 0.3,
         "action": np.zeros((steps, 2), np.int64),
     }
-    found = list(module._courses(episode, paid, gamma, terminated=True))
+    found = list(module._trajectories(episode, paid, gamma, terminated=True))
     assert len(found) == episode["reached"].any(axis=0).sum()
-    for course, k in zip(found, np.flatnonzero(episode["reached"].any(axis=0)), strict=True):
+    for trajectory, k in zip(found, np.flatnonzero(episode["reached"].any(axis=0)), strict=True):
         first = int(np.argmax(episode["reached"][:, k]))
-        before = np.concatenate([[0], np.cumsum(course["interval"][:-1])])
-        kept = (gamma**before * course["reward"]).sum()
+        before = np.concatenate([[0], np.cumsum(trajectory["interval"][:-1])])
+        kept = (gamma**before * trajectory["reward"]).sum()
         wanted = (gamma ** np.arange(steps - first) * paid[first:, k]).sum()
         assert kept == pytest.approx(wanted, rel=1e-4, abs=1e-4)
-        assert course["interval"].sum() == steps - first
+        assert trajectory["interval"].sum() == steps - first
 
 
 def test_rewards_are_scaled() -> None:
@@ -170,7 +170,7 @@ def test_recordings_of_the_simulator_are_read_whole() -> None:
     episodes = list(minari.load_dataset(name).iterate_episodes())
     asked = sum(int(episode.infos["reached"].sum()) for episode in episodes)
     assert (~decisions.closing).sum() == asked
-    assert len(courses(decisions)) == 6 * 3
+    assert len(trajectories(decisions)) == 6 * 3
     assert decisions.scenario == scenario.as_dict()
     assert not decisions.terminal.any()  # the horizon truncates
 
@@ -182,7 +182,7 @@ def test_two_data_sets_make_one() -> None:
     one = read_decisions(first)
     assert len(both.action) == 2 * len(one.action)
     np.testing.assert_array_equal(both.features[: len(one.action)], one.features)
-    assert both.course.max() == 2 * len(SHAPES) - 1
+    assert both.trajectory.max() == 2 * len(SHAPES) - 1
 
 
 def test_d3rlpy_fits_on_the_buffer() -> None:

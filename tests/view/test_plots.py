@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from vmagent_marl.errors import SettingError, TraceError
+from vmagent_marl.errors import SettingError, TraceError, VmagentError
 from vmagent_marl.evaluation import Scores, evaluate
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.trace import Trace, synthetic_month
@@ -72,6 +72,13 @@ def test_scores_are_named_ranked_and_labelled(scores: Scores, tmp_path: Path) ->
     assert f"95 % interval over {scores.block_count} blocks" in text
     places = [text.index(f"{policy}") for policy in scores.ranked]
     assert places == sorted(places)
+
+
+def test_rows_of_the_whole_trace_are_not_called_given(tmp_path: Path) -> None:
+    whole = evaluate("recovering", "first-fit", episodes=2, windows="all")
+    assert "2 episodes, whole trace" in text_of(plot_scores(whole, tmp_path / "whole.svg"))
+    given = evaluate("recovering", "first-fit", starts=[10, 11])
+    assert "2 episodes, given rows" in text_of(plot_scores(given, tmp_path / "given.svg"))
 
 
 def test_waits_are_drawn_from_zero(tmp_path: Path) -> None:
@@ -160,7 +167,7 @@ def test_what_fails_leaves_the_old_picture(
         raise OSError("disk full")
 
     monkeypatch.setattr(Figure, "savefig", fails)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(VmagentError, match=r"scores.png: cannot be written \(disk full\)"):
         plot_scores(scores, file)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["scores.png"]

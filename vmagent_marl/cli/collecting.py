@@ -41,7 +41,7 @@ def collect(
         trace: a trace file in the place of the scenario's own.
         servers: of each cluster, in the place of the scenario's own.
         set: other fields of the scenario, as name=value.
-        name: last part of the data set's id, in the place of the policy's name.
+        name: last part of the data set's id; named after the policy and what is changed, if none.
         workers: processes that record.
         overwrite: replace a data set of the same id.
         card: also write the data set's card there (.md).

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,13 +13,16 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from vmagent_marl.cli import programs
 from vmagent_marl.errors import VmagentError
 
 if TYPE_CHECKING:
     from vmagent_marl.evaluation import Scores
     from vmagent_marl.policies import Policy
+    from vmagent_marl.policies.checkpoint import NetworkPolicy
 
 MARK = "demo.txt"  # in a folder that a demo made, and that the next one may replace
+LEARNERS = {"masked CQL": "discrete_cql", "behaviour cloning": "behaviour_cloning"}  # programs
 BASELINE = {"region-prices": "accept-always", "recovering": "first-fit"}
 
 
@@ -27,14 +32,23 @@ class Act:
 
     scenario: str
     recipe: str
-    cql_steps: int
-    bc_steps: int
+    steps: dict[str, int]  # updates of each learner
     episodes: int  # held out, on test windows
 
 
 ACTS = (
-    Act("region-prices", "region-prices-mixed", cql_steps=6000, bc_steps=3000, episodes=20),
-    Act("recovering", "recovering-mixed", cql_steps=3000, bc_steps=1500, episodes=100),
+    Act(
+        "region-prices",
+        "region-prices-mixed",
+        steps={"masked CQL": 6000, "behaviour cloning": 3000},
+        episodes=20,
+    ),
+    Act(
+        "recovering",
+        "recovering-mixed",
+        steps={"masked CQL": 3000, "behaviour cloning": 1500},
+        episodes=100,
+    ),
 )
 
 
@@ -74,15 +88,12 @@ def _make_room(out: Path) -> None:
 
 
 def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -> None:
-    import dataclasses
-
     import minari
 
     from vmagent_marl.envs.game import as_scenario
     from vmagent_marl.episodes import collect, load_recipe
     from vmagent_marl.evaluation import evaluate, print_scores, score_table, write_json
     from vmagent_marl.policies import make_policy, policy_names
-    from vmagent_marl.train import train_offline
 
     fields = {} if trace is None else {"trace": trace}
     scenario = as_scenario(act.scenario, **fields)
@@ -98,18 +109,21 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
     )
 
     console.print("\n[bold]2. Learn[/]  from the recording alone, masked, best on validation kept")
-    cql = train_offline("cql", name, out / "cql", steps=act.cql_steps, seed=seed)
-    bc = train_offline("bc", name, out / "bc", steps=act.bc_steps, seed=seed)
+    trained = [_learn(label, act, name, out, seed, console) for label in LEARNERS]
 
-    baseline = BASELINE[act.scenario]
-    others = [policy for policy in policy_names(scenario) if policy != baseline]
-    behaviours = [make_policy(player.name, epsilon=player.epsilon) for player in recipe.policies]
-    recorded = [policy for policy in behaviours if policy.name not in {baseline, *others}]
-    policies: list[str | Policy] = [baseline, *others, *recorded, str(cql), str(bc)]
+    names = dict.fromkeys([BASELINE[act.scenario], *policy_names(scenario)])  # the baseline first
+    heuristics = [make_policy(policy) for policy in names]
+    recorded = [make_policy(player.name, epsilon=player.epsilon) for player in recipe.policies]
+    players = {policy.name: policy for policy in (*heuristics, *recorded, *trained)}
 
     def compare(window: str) -> Scores:
         return evaluate(
-            scenario, policies, windows=window, episodes=act.episodes, seed=seed, progress=True
+            scenario,
+            list(players.values()),
+            windows=window,
+            episodes=act.episodes,
+            seed=seed,
+            progress=True,
         )
 
     console.print("\n[bold]3. Compare[/]  on the validation window, where checkpoints were chosen")
@@ -118,18 +132,32 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
     scores = compare("test")
     print_scores(scores, console=console)
     write_json(scores, out / "scores.json")
-    _draw(scores, {"masked CQL": cql, "behaviour cloning": bc}, out)
+    _draw(scores, players[scores.ranked[0]], out)
 
 
-def _draw(scores: Scores, trained: dict[str, Path], out: Path) -> None:
+def _learn(
+    label: str, act: Act, dataset: str, out: Path, seed: int, console: Console
+) -> NetworkPolicy:
+    """Run a program of the shelf as anybody would; its best policy, by the name of the learner."""
+    from vmagent_marl.policies.checkpoint import load_policy
+
+    program, folder = f"offline/{LEARNERS[label]}", out / LEARNERS[label]
+    options = {"dataset": dataset, "out": folder, "steps": act.steps[label], "seed": seed}
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    words += ["--compare", "no"]
+    console.print(f"$ vmagent-marl run {program} {shlex.join(words)}", soft_wrap=True, style="dim")
+    programs.run(program, *words)
+    return dataclasses.replace(load_policy(folder / "policy.pt"), name=label)
+
+
+def _draw(scores: Scores, best: Policy, out: Path) -> None:
     """Scores, learning curves, and the best policy's first episode on the servers."""
-    from vmagent_marl.policies import make_policy
     from vmagent_marl.view.heatmap import plot_occupancy, record_occupancy
     from vmagent_marl.view.plots import plot_learning_curve, plot_scores
     from vmagent_marl.windows import episode_of
 
     plot_scores(scores, out / "scores.png")
-    curves = {label: policy.parent / "curve.csv" for label, policy in trained.items()}
+    curves = {label: out / program / "curve.csv" for label, program in LEARNERS.items()}
     plot_learning_curve(
         curves,
         out / "learning.png",
@@ -138,8 +166,6 @@ def _draw(scores: Scores, trained: dict[str, Path], out: Path) -> None:
         x_label="updates",
         y_label="mean return on validation",
     )
-    by_name = {make_policy(str(policy)).name: policy for policy in trained.values()}
-    best = make_policy(str(by_name.get(scores.ranked[0], scores.ranked[0])))
     trace = scores.scenario.load_trace()
     episode = episode_of(scores.scenario, trace, scores.window, seed=scores.seed, number=0)
     plot_occupancy(record_occupancy(scores.scenario, best, episode), out / "episode.png")

@@ -55,6 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except BrokenPipeError:  # `vmagent-marl list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"[bold red]error:[/] {_plain(f'{place}{error.strerror or error}')}")
+        sys.exit(1)
     except KeyboardInterrupt:
         _say("interrupted: the same command again goes on or starts over")
         sys.exit(INTERRUPTED)

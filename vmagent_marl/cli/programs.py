@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from vmagent_marl import catalog
 from vmagent_marl.errors import VmagentError, unknown_name
+from vmagent_marl.files import replacing
 
 
 def run(program: Positional[str], *arguments: str) -> None:
@@ -44,7 +45,6 @@ def copy(name: Positional[str], to: Positional[Path] = Path(".")) -> None:
     target = to / source.name if to.is_dir() else to
     if target.exists():
         raise VmagentError(f"{target} exists: move it away or name another file")
-    if not target.parent.is_dir():
-        raise VmagentError(f"{target.parent} is no folder: make it first")
-    shutil.copyfile(source, target)
+    with replacing(target) as unfinished:
+        shutil.copyfile(source, unfinished)
     print(target)

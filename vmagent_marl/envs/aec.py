@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,8 +74,8 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         k = self.possible_agents.index(agent)
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
-        self._plans[k] = action
-        passes = self.game.simulator.answer(0, k, int(action)) == self.layout.actions - 1
+        self._plans[k] = operator.index(action)
+        passes = self.game.simulator.answer(0, k, self._plans[k]) == self.layout.actions - 1
         if passes and self._position + 1 < self.game.simulator.rules.tries:
             self._position += 1
             self.agent_selection = self._agent_at(self._position)
@@ -142,9 +143,12 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
     def _pay(self) -> None:
         """What the resolved request brought to every agent."""
         simulator = self.game.simulator
+        terminated, truncated = self.game.ends
         for agent, reward in zip(self.possible_agents, simulator.reward[0].tolist(), strict=True):
             self.rewards[agent] = reward
-            self.terminations[agent] = bool(simulator.terminated[0])
-            self.truncations[agent] = bool(simulator.truncated[0])
+            self.terminations[agent] = terminated
+            self.truncations[agent] = truncated
         self.infos = self.infos_now()
+        for info in self.infos.values():
+            info["illegal"] = info["illegal"] and info["reached"]  # who was not asked did nothing
         self._accumulate_rewards()

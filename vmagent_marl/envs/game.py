@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.envs.spaces import MaskIn, check_mask_in
 from vmagent_marl.errors import ActionError, ScenarioError, nearest
 from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
 from vmagent_marl.sim import Episode, ObservationLayout, Simulator
-from vmagent_marl.sim.state import HOME, SECONDS
+from vmagent_marl.sim.state import HOME, RUNNING, SECONDS, TERMINATED, TRUNCATED
 from vmagent_marl.windows import episode_of, rows_of
 
 RENDER_MODES = ["human", "ansi", "rgb_array"]
@@ -86,12 +85,22 @@ class Game:
         self._show()
         return episode
 
-    def step(self, plans: NDArray[np.int64]) -> None:
+    def step(self, plans: NDArray[Any]) -> None:
         """Decide the request by the plans (K,) of all clusters."""
-        if not self.simulator.running[0]:
-            raise ActionError("the episode is over, or none has begun: call reset() first")
+        self.check_running()
         self.simulator.step(plans[None])
         self._show()
+
+    def check_running(self) -> None:
+        """Raise `ActionError` where there is nothing to decide."""
+        if self.simulator.status(0) != RUNNING:
+            raise ActionError("the episode is over, or none has begun: call reset() first")
+
+    @property
+    def ends(self) -> tuple[bool, bool]:
+        """Whether the episode has terminated, and whether it was truncated."""
+        status = self.simulator.status(0)
+        return status == TERMINATED, status == TRUNCATED
 
     @property
     def home(self) -> int:

@@ -52,12 +52,13 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
         if plans.dtype.kind not in "iu" or plans.size != self.game.layout.clusters:
             raise ActionError(f"action {action!r} is not in {self.action_space}: give one that is")
         self.game.step(plans.reshape(-1))
-        simulator = self.game.simulator
-        terminated, truncated = bool(simulator.terminated[0]), bool(simulator.truncated[0])
+        terminated, truncated = self.game.ends
         info = self._info()
         if terminated or truncated:
-            info["metrics"] = simulator.metrics(0).as_dict()
-        return self._observation(), float(simulator.reward[0].mean()), terminated, truncated, info
+            info["metrics"] = self.game.simulator.metrics(0).as_dict()
+        reward = self.game.simulator.reward[0]
+        team = float(reward[0] if self._single else reward.mean())
+        return self._observation(), team, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """The mask as booleans, flat over the agents, as sb3-contrib's MaskablePPO asks for it."""

@@ -71,15 +71,16 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
         dict[str, dict[str, Any]],
     ]:
         """Decide the request by the plans of all agents."""
-        plans: NDArray[np.int64] = np.empty(len(self.possible_agents), np.int64)
+        self.game.check_running()
         try:
-            for k, agent in enumerate(self.possible_agents):
-                plans[k] = actions[agent]
+            plans = np.array([actions[agent] for agent in self.possible_agents])
         except KeyError as missing:
             raise ActionError(f"no action for agent {missing}: give every agent's plan") from None
+        except ValueError:
+            raise ActionError(f"actions {actions}: give every agent one whole number") from None
         self.game.step(plans)
         simulator = self.game.simulator
-        terminated, truncated = bool(simulator.terminated[0]), bool(simulator.truncated[0])
+        terminated, truncated = self.game.ends
         rewards = simulator.reward[0].tolist()
         step = (
             self.observations(),

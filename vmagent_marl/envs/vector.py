@@ -15,7 +15,7 @@ from vmagent_marl.envs.spaces import (
     joint_action_space,
     joint_observation_space,
 )
-from vmagent_marl.errors import ActionError
+from vmagent_marl.errors import ActionError, SettingError
 from vmagent_marl.sim.state import SECONDS
 from vmagent_marl.windows import episode_of
 
@@ -24,7 +24,8 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
     """`num_envs` environments that play episodes of one seed; environment i begins with number i.
 
     An environment that has ended begins its next episode at the next step, whatever its action
-    (Gymnasium's next-step autoreset). Spaces, rewards and infos are those of `ClusterEnv`, batched.
+    (Gymnasium's next-step autoreset). Spaces, rewards and infos are those of `ClusterEnv`, batched,
+    but for the metrics at the end of an episode.
     """
 
     metadata = {  # noqa: RUF012  # Gymnasium declares it as it is
@@ -45,6 +46,8 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario."""
         check_mask_in(mask_in)
+        if num_envs < 1:
+            raise SettingError(f"num_envs: {num_envs} are too few: give 1 or more")
         self.scenario = as_scenario(scenario, **fields)
         self.simulator = self.scenario.simulator(batch=num_envs)
         self.num_envs, self.window, self.mask_in = num_envs, window, mask_in
@@ -58,9 +61,12 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin episodes in all environments: of this seed from number 0, or the next numbers."""
+        """Begin episodes in all environments: of this seed from number 0, or the next numbers.
+
+        `options` are Gymnasium's; none is read here.
+        """
         if isinstance(seed, list):
-            raise ActionError("a vector of seeds is not taken: one seed keys every episode")
+            raise SettingError("seed: a list is not taken: give one, which keys every episode")
         super().reset(seed=seed)
         if seed is not None:
             self._course, self._next = seed, 0
@@ -69,9 +75,11 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Decide a request in every environment that runs; begin anew in those that have ended."""
+        if self._next == 0:
+            raise ActionError("no episode has begun: call reset() first")
         ended = np.flatnonzero(~self.simulator.running)
-        plans = np.asarray(actions).reshape(self.num_envs, -1)
-        self.simulator.step(plans)
+        plans = np.asarray(actions)
+        self.simulator.step(plans[:, None] if plans.ndim == 1 else plans)
         if ended.size:
             self._begin(ended)
         simulator = self.simulator

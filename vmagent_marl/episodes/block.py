@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,25 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from vmagent_marl import sim
 from vmagent_marl.episodes.episode import Episode
-from vmagent_marl.sim import Episode as Played
-from vmagent_marl.sim import Metrics
+from vmagent_marl.episodes.staging import replacing_staged
 
 HEADER = "episodes"
-UNFINISHED = ".unfinished"
 
 
 def write_block(file: Path, episodes: Sequence[Episode]) -> None:
-    """Write the episodes beside `file` and move them there when all of them are on disk."""
+    """Write the episodes into `file`, which is there when all of them are on disk."""
     header = [_described(episode) for episode in episodes]
     columns = {
         name: np.concatenate([episode.arrays[name] for episode in episodes])
         for name in episodes[0].arrays
     }
-    unfinished = file.with_name(f"{file.stem}-{os.getpid()}{UNFINISHED}")
-    with unfinished.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **{HEADER: np.array(json.dumps(header)), **columns})
-    os.replace(unfinished, file)
+    columns[HEADER] = np.array(json.dumps(header))
+    with replacing_staged(file) as unfinished, unfinished.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **columns)
 
 
 def read_block(file: Path) -> Iterator[Episode]:
@@ -44,13 +41,13 @@ def read_block(file: Path) -> Iterator[Episode]:
             rows = length + 1 if name in ("observations", "masks") else length
             arrays[name] = column[done[name] : done[name] + rows]
             done[name] += rows
-        played, metrics = Played(**described.pop("played")), described.pop("metrics")
+        played, metrics = sim.Episode(**described.pop("played")), described.pop("metrics")
         yield Episode(**arrays, played=played, metrics=metrics_from(metrics), **described)
 
 
-def metrics_from(values: dict[str, Any]) -> Metrics:
+def metrics_from(values: dict[str, Any]) -> sim.Metrics:
     """Metrics from plain values, as `Metrics.as_dict` gives them."""
-    return Metrics(**{**values, "cluster_profit": tuple(values["cluster_profit"])})
+    return sim.Metrics(**{**values, "cluster_profit": tuple(values["cluster_profit"])})
 
 
 def _described(episode: Episode) -> dict[str, Any]:

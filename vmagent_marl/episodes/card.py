@@ -7,23 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vmagent_marl.episodes.intervals import Estimate, normalised
+from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.files import replacing
+
 CARD = "README.md"  # in the data set's folder, where hubs look for one
 
 
 def write_card(name: str, path: str | Path | None = None) -> str:
     """The card of a data set by its id; written to `path` where one is given."""
-    from vmagent_marl.episodes.minari import load_dataset
+    from vmagent_marl.episodes.minari_format import load_dataset
 
     text = card_of(load_dataset(name).storage.metadata)
     if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text, encoding="utf-8")
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     return text
 
 
 def card_of(metadata: Mapping[str, Any]) -> str:
     """The card from a data set's metadata."""
-    from vmagent_marl.episodes.minari import OWN
+    from vmagent_marl.episodes.minari_format import OWN
 
     own, name = metadata[OWN], metadata["dataset_id"]
     parts = [
@@ -36,11 +40,12 @@ def card_of(metadata: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def normalised(score: float, references: Mapping[str, Any]) -> float | None:
-    """(score - random) / (best - random); None where the two are the same."""
-    returns = references["returns"]
-    low, high = returns["random"], returns[references["best_policy"]]
-    return (score - low) / (high - low) if high > low else None
+def normalised_return(value: float, references: Mapping[str, Any]) -> float | None:
+    """A return as `normalised` by the references that are stored with a data set."""
+    returns, nan = references["returns"], math.nan
+    known = {key: nan if x is None else x for key, x in references["best_less_random"].items()}
+    best = returns[references["best_policy"]]
+    return normalised(value, returns[RANDOM], best, Estimate(**known))
 
 
 def _made(own: Mapping[str, Any]) -> str:
@@ -100,8 +105,9 @@ def _holds(held: Mapping[str, Any]) -> str:
 
 def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
     ranked = sorted(references["returns"].items(), key=lambda item: -item[1])
-    score = normalised(held["return_mean"], references)
-    shown = "undefined (random is as good as the best)" if score is None else f"{score:.3f}"
+    score = normalised_return(held["return_mean"], references)
+    undefined = "undefined (random play is not told apart from the best)"
+    shown = undefined if score is None else f"{score:.3f}"
     return "\n".join(
         [
             "## Reference scores",

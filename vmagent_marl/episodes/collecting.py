@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +15,12 @@ from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.episodes.recipe import Recipe, load_recipe, recipe_hash, version_of
 from vmagent_marl.episodes.record import BATCH, record
 from vmagent_marl.episodes.reference import References, expected_length, reference_scores
-from vmagent_marl.episodes.staging import BUILT, commit, reserve, staging
+from vmagent_marl.episodes.staging import BUILT, commit, replacing_staged, reserve, staging
 from vmagent_marl.errors import SettingError
+from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import ObservationLayout
 from vmagent_marl.trace import Trace
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 BLOCKS = "blocks"
 BLOCK_BYTES = 64_000_000  # of a block's arrays, about; a killed run loses less than one a worker
@@ -45,15 +43,15 @@ def collect(
 
     Raises `DatasetError` where the data set exists (unless `overwrite`) or cannot be written.
     """
-    from vmagent_marl.episodes import minari
+    from vmagent_marl.episodes import minari_format
 
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     if workers < 1:
         raise SettingError(f"workers: {workers} are too few: give 1 or more")
     scenario = recipe.load_scenario()
-    name = minari.dataset_id(scenario.name, recipe.behaviour)
-    final = minari.dataset_folder(name)
+    name = minari_format.dataset_id(scenario.name, recipe.behaviour)
+    final = minari_format.dataset_folder(name)
     recipe.mixture(scenario)  # refuses what cannot be played, before anything is made
     trace = scenario.load_trace()
     key = recipe_hash(recipe, scenario, trace)
@@ -64,7 +62,7 @@ def collect(
         _record_missing(blocks, workers, progress)
         files = [block.file for block in blocks]
         stored = sum(file.stat().st_size for file in files)
-        reserve(folder, minari.room_for(stored, recipe.episodes))
+        reserve(folder, minari_format.room_for(stored, recipe.episodes))
         references = reference_scores(scenario, window=recipe.window, trace=trace)
         about = {
             "algorithm_name": ", ".join(player.name for player in recipe.policies),
@@ -73,13 +71,17 @@ def collect(
             "ref_max_score": references.best,
             "num_episodes_average_score": references.episodes,
         }
-        with _progress(progress) as bar:
-            episodes = _watched(bar, files, recipe.episodes)
-            statistics = minari.write_dataset(
-                folder / BUILT, name, scenario, layout, recipe.window, episodes, about
-            )
+        statistics = minari_format.write_dataset(
+            folder / BUILT,
+            name,
+            scenario,
+            layout,
+            recipe.window,
+            _watched(files, recipe.episodes, progress),
+            about,
+        )
         _finish(folder / BUILT, recipe, scenario, trace, key, references, statistics)
-        minari.ensure_namespace(name)
+        minari_format.ensure_namespace(name)
         commit(folder, final)
     return name
 
@@ -129,11 +131,11 @@ def _blocks(recipe: Recipe, episode_bytes: int, folder: Path) -> list[_Block]:
 def _record_missing(blocks: list[_Block], workers: int, progress: bool) -> None:
     """Record the blocks that are not there yet."""
     missing = [block for block in blocks if not block.file.is_file()]
-    with _progress(progress) as bar:
-        task = bar.add_task("Recording", total=sum(block.episodes for block in blocks))
-        bar.advance(task, sum(block.episodes for block in blocks if block not in missing))
+    total = sum(block.episodes for block in blocks)
+    done = total - sum(block.episodes for block in missing)
+    with counter("Recording", total, unit="episodes", done=done, shown=progress) as count:
         for episodes in _recorded(missing, workers):
-            bar.advance(task, episodes)
+            count(episodes)
 
 
 def _recorded(blocks: list[_Block], workers: int) -> Iterator[int]:
@@ -172,7 +174,7 @@ def _finish(
     """Say in the metadata how the data were made and what they hold, and write the card."""
     from minari.dataset.minari_storage import MinariStorage
 
-    from vmagent_marl.episodes import minari
+    from vmagent_marl.episodes import minari_format
     from vmagent_marl.episodes.card import CARD, card_of
 
     storage = MinariStorage.read(built / "data")
@@ -187,34 +189,17 @@ def _finish(
         "versions": {package: version_of(package) for package in VERSIONS},
         "references": references.as_dict(),
         "statistics": statistics,
-        "sha256": minari.sha256_of(built / "data" / minari.FILE),
+        "sha256": minari_format.sha256_of(built / "data" / minari_format.FILE),
     }
-    storage.update_metadata({minari.OWN: json.loads(json.dumps(own))})
-    (built / CARD).write_text(card_of(storage.metadata), encoding="utf-8")
+    storage.update_metadata({minari_format.OWN: json.loads(json.dumps(own))})
+    with replacing_staged(built / CARD) as unfinished:
+        unfinished.write_text(card_of(storage.metadata), encoding="utf-8")
 
 
-def _watched(bar: Progress, files: list[Path], episodes: int) -> Iterator[Episode]:
-    """The episodes of the blocks, in order, counted on the bar."""
-    task = bar.add_task("Writing", total=episodes)
-    for file in files:
-        for episode in read_block(file):
-            yield episode
-            bar.advance(task)
-
-
-def _progress(shown: bool) -> Progress:
-    """One line on the error stream if somebody looks at it, else nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("episodes"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
+def _watched(files: list[Path], episodes: int, progress: bool) -> Iterator[Episode]:
+    """The episodes of the blocks, in order, counted on a bar."""
+    with counter("Writing", episodes, unit="episodes", shown=progress) as count:
+        for file in files:
+            for episode in read_block(file):
+                yield episode
+                count()

@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.sim import Episode as Played
-from vmagent_marl.sim import Metrics
+from vmagent_marl import sim
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,8 +29,8 @@ class Episode:
     component: int  # of the mixture, the one policy that played this episode
     terminated: bool  # the game was over
     truncated: bool  # the horizon was reached
-    played: Played  # rows of the trace, number and seed
-    metrics: Metrics
+    played: sim.Episode  # rows of the trace, number and seed
+    metrics: sim.Metrics
 
     def __len__(self) -> int:
         return len(self.rewards)

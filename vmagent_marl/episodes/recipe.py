@@ -93,8 +93,7 @@ def load_recipe(name: str | Path) -> Recipe:
     Raises `UnknownNameError` for a name that is on no shelf, and `SettingError` with file, line and
     key for what makes no data set.
     """
-    is_path = str(name).endswith((".yaml", ".yml")) or "/" in str(name)
-    file = Path(name) if is_path else catalog.find("datasets", str(name))
+    file = Path(name) if catalog.is_path(name) else catalog.find("datasets", str(name))
     data, lines = settings.read_mapping(file)
     recipe = settings.build(Recipe, data, str(file), lines)
 
@@ -103,7 +102,7 @@ def load_recipe(name: str | Path) -> Recipe:
 
     return dataclasses.replace(
         recipe,
-        scenario=beside(recipe.scenario) if _is_file(recipe.scenario) else recipe.scenario,
+        scenario=beside(recipe.scenario) if catalog.is_path(recipe.scenario) else recipe.scenario,
         trace=beside(recipe.trace) if recipe.trace not in (None, SYNTHETIC) else recipe.trace,
         policies=tuple(
             dataclasses.replace(player, name=beside(player.name))
@@ -126,12 +125,12 @@ def recipe_for(
     trace: str | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """The recipe of one policy; `behaviour` is named after it unless given."""
+    """The recipe of one policy; `behaviour` is named after it and what is changed unless given."""
     return settings.build(
         Recipe,
         {
             "scenario": scenario,
-            "behaviour": behaviour or behaviour_name(policy, epsilon),
+            "behaviour": behaviour or behaviour_name(policy, epsilon, fields=fields, trace=trace),
             "policies": [{"name": policy, "epsilon": epsilon}],
             "episodes": episodes,
             "window": window,
@@ -143,15 +142,26 @@ def recipe_for(
     )
 
 
-def behaviour_name(policy: str, epsilon: float = 0.0) -> str:
-    """What a policy's data set is called.
+def behaviour_name(
+    policy: str,
+    epsilon: float = 0.0,
+    *,
+    fields: Mapping[str, Any] | None = None,
+    trace: str | None = None,
+) -> str:
+    """What a policy's data set is called; what stands in the scenario's place is part of it.
 
     >>> behaviour_name("cheapest-first+best-fit", epsilon=0.1)
     'noisy-cheapest-first-best-fit'
+    >>> behaviour_name("first-fit", fields={"servers": 3}, trace="data/month.csv.gz")
+    'first-fit-servers-3-on-month'
     """
-    stem = Path(policy).stem if policy.endswith(CHECKPOINT) else policy
-    plain = re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")
-    return f"noisy-{plain}" if epsilon else plain
+    parts = ["noisy"] if epsilon else []
+    parts.append(Path(policy).stem if policy.endswith(CHECKPOINT) else policy)
+    parts += [f"{key} {json.dumps(value)}" for key, value in sorted((fields or {}).items())]
+    if trace is not None:
+        parts += ["on", Path(trace.removesuffix(".gz")).stem]
+    return re.sub(r"[^A-Za-z0-9_]+", "-", " ".join(parts)).strip("-")
 
 
 def recipe_hash(recipe: Recipe, scenario: Scenario, trace: Trace) -> str:
@@ -191,7 +201,3 @@ def _content(name: str) -> str:
     if name.endswith(CHECKPOINT) and Path(name).is_file():
         return hashlib.sha256(Path(name).read_bytes()).hexdigest()
     return name
-
-
-def _is_file(scenario: str) -> bool:
-    return scenario.endswith((".yaml", ".yml"))

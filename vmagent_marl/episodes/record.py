@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl import sim
 from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.errors import DatasetError, PolicyError
 from vmagent_marl.policies import Policy, check_policy
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import Episode as Played
 from vmagent_marl.sim import ObservationLayout, Simulator
 from vmagent_marl.sim.state import SECONDS
 from vmagent_marl.trace import Trace
@@ -99,7 +99,7 @@ class _Stage:
         self._scenario, self._simulator, self._mixture = scenario, simulator, mixture
         self._window, self._seed = window, seed
         self._component = np.zeros(simulator.batch, np.int64)
-        self._played: dict[int, Played] = {}
+        self._played: dict[int, sim.Episode] = {}
         whole = scenario.horizon if isinstance(scenario.horizon, int) else FIRST_ROOM
         self._tape = _Tape(simulator.batch, simulator.layout, whole + 1)
 
@@ -199,7 +199,7 @@ class _Tape:
         arrays["masks"][live, at + 1] = simulator.mask[live]
         self._length[live] += 1
 
-    def cut(self, b: int, simulator: Simulator, played: Played, component: int) -> Episode:
+    def cut(self, b: int, simulator: Simulator, played: sim.Episode, component: int) -> Episode:
         """Environment b's episode, which has ended, as arrays of its own."""
         length = int(self._length[b])
         rows = {"observations": length + 1, "masks": length + 1}

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vmagent_marl.episodes.block import UNFINISHED
-from vmagent_marl.errors import DatasetError
+from vmagent_marl.errors import DatasetError, VmagentError
+from vmagent_marl.files import replacing
 
 LOCK, KEY, BUILT = "lock", "recipe", "built"
 
@@ -47,6 +47,19 @@ def staging(final: Path, key: str, *, overwrite: bool) -> Iterator[Path]:
             f"{final}: cannot be written ({error.strerror or error}): make room there or set "
             f"MINARI_DATASETS_PATH, and run the same again; finished episodes wait in {folder}"
         ) from error
+
+
+@contextmanager
+def replacing_staged(path: Path) -> Iterator[Path]:
+    """`replacing` for what is made within `staging`, which knows what to do about an `OSError`.
+
+    An `OSError` also comes out of a worker process as it is.
+    """
+    try:
+        with replacing(path) as unfinished:
+            yield unfinished
+    except VmagentError as error:
+        raise (error.__cause__ or error) from None
 
 
 def commit(folder: Path, final: Path) -> None:
@@ -114,7 +127,8 @@ def _keep_or_clear(folder: Path, key: str) -> None:
             print(f"{folder}: left by another recipe, begun anew", file=sys.stderr)
         for path in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        mark.write_text(key, encoding="utf-8")
+        with replacing_staged(mark) as unfinished:
+            unfinished.write_text(key, encoding="utf-8")
     shutil.rmtree(folder / BUILT, ignore_errors=True)
-    for path in folder.glob(f"*/*{UNFINISHED}"):
+    for path in folder.glob("*/.*"):
         path.unlink()

@@ -1,11 +1,12 @@
 """How good policies are: episodes on held-out windows, scores with intervals, and reports."""
 
+from vmagent_marl.episodes.intervals import Estimate
+from vmagent_marl.episodes.play import Played, play
+from vmagent_marl.evaluation.evaluating import evaluate
 from vmagent_marl.evaluation.json_form import to_json, write_json
-from vmagent_marl.evaluation.play import Played, play
 from vmagent_marl.evaluation.report import metrics_table, print_scores, score_table
-from vmagent_marl.evaluation.scores import Result, Scores, evaluate, score_of
+from vmagent_marl.evaluation.scores import Result, Scores, score_of
 from vmagent_marl.evaluation.starts import read_starts
-from vmagent_marl.evaluation.statistics import Estimate
 
 __all__ = [
     "Estimate",

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vmagent_marl.episodes.intervals import Estimate
 from vmagent_marl.evaluation import statistics
 from vmagent_marl.evaluation.scores import Result, Scores
-from vmagent_marl.evaluation.statistics import Estimate
+from vmagent_marl.files import replacing
 
 NO_MEAN = ("start", "cluster_profit")  # of the metrics, those whose mean says nothing
 
@@ -37,24 +34,6 @@ def write_json(scores: Scores, path: str | Path) -> None:
     with replacing(path) as unfinished:
         text = json.dumps(to_json(scores), indent=2, allow_nan=False)
         unfinished.write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when all went well."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o666 & ~umask)  # mkstemp's files are readable by their owner alone
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _document(scores: Scores, result: Result) -> dict[str, Any]:

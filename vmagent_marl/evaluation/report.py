@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from vmagent_marl.evaluation.scores import RANDOM, Result, Scores
-from vmagent_marl.evaluation.statistics import Estimate
+from vmagent_marl.episodes.intervals import Estimate
+from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.evaluation.scores import Result, Scores
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -48,11 +49,10 @@ def metrics_table(scores: Scores, *, width: int = 80) -> Group:
     ranked = scores.ranked
     results = [scores.result(policy) for policy in ranked]
     columns = [(title, [cell(result) for result in results]) for title, cell in _metrics(scores)]
-    if len(ranked) > 1 and RANDOM in ranked:
-        columns.insert(2, ("norm. score", [_normalised(scores, p) for p in ranked]))
     caption = ""
-    if len(ranked) > 1 and RANDOM in ranked:
-        caption = f"norm. score: 0 at {RANDOM}, 1 at {scores.reference}, the best heuristic here."
+    if RANDOM in ranked and scores.reference:
+        columns.insert(2, ("norm. score", [_normalised(scores, p) for p in ranked]))
+        caption = f"norm. score: 0 at {RANDOM}, 1 at {scores.reference}, {_chosen(scores)}."
     return _table(ranked, columns, width, "means per episode", caption)
 
 
@@ -86,8 +86,13 @@ def _table(
 
 def _title(scores: Scores) -> str:
     number = len(scores.results[0].played)
-    where = "given rows" if scores.window == "all" else f"{scores.window} window"
-    return f"{scores.scenario.name}: {number} episodes, {where} of {scores.trace}"
+    return f"{scores.scenario.name}: {number} episodes, {scores.where} of {scores.trace}"
+
+
+def _chosen(scores: Scores) -> str:
+    """How the reference of the normalised score was found."""
+    on_validation = scores.chosen or scores.window == "validation"
+    return f"the best heuristic {'on validation' if on_validation else 'here'}"
 
 
 def _caption(scores: Scores, baseline: str) -> str:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.errors import PolicyError, SettingError, unknown_name
+from vmagent_marl.episodes import intervals
+from vmagent_marl.episodes.intervals import Estimate, Floats
+from vmagent_marl.episodes.play import Played
+from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.errors import unknown_name
 from vmagent_marl.evaluation import statistics
-from vmagent_marl.evaluation.play import Played, play
-from vmagent_marl.evaluation.starts import episodes_at, episodes_in
-from vmagent_marl.evaluation.statistics import Estimate, Floats
-from vmagent_marl.policies import Heuristic, Policy, check_policy, make_policy
-from vmagent_marl.scenario import Scenario, load_scenario
-from vmagent_marl.trace import Trace
+from vmagent_marl.scenario import Scenario
 
 Score = Literal["return", "profit share", "wait_s"]
-
-RANDOM = "random"  # the policy at which the normalised score is 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class Result:
     """One policy's episodes."""
 
     policy: str
-    is_heuristic: bool
+    is_heuristic: bool  # a decentralised one
     played: tuple[Played, ...]
 
     def column(self, metric: str) -> Floats:
@@ -56,6 +51,15 @@ class Scores:
     window: str
     seed: int  # of the episodes and of the bootstrap
     results: tuple[Result, ...]
+    given_starts: bool = False  # whether the episodes begin at rows that were given
+    chosen: str | None = None  # the best heuristic, where validation episodes were played for it
+
+    @property
+    def where(self) -> str:
+        """Which rows of the trace were played, in words."""
+        if self.given_starts:
+            return "given rows"
+        return "whole trace" if self.window == "all" else f"{self.window} window"
 
     @property
     def policies(self) -> list[str]:
@@ -100,7 +104,7 @@ class Scores:
         """(episodes,) block of the trace of each episode, by the longest that any policy played."""
         first = self.results[0].column("start")
         length = np.max([result.column("requests") for result in self.results], axis=0)
-        return statistics.blocks_of(first, first + np.maximum(length, 1))
+        return intervals.blocks_of(first, first + np.maximum(length, 1))
 
     @property
     def block_count(self) -> int:
@@ -127,28 +131,31 @@ class Scores:
 
     @property
     def reference(self) -> str | None:
-        """The best heuristic played, at which the normalised score is 1, besides `random`."""
+        """The best heuristic besides `random`, at which the normalised score is 1.
+
+        The one `chosen` on validation episodes; without it the best one on these.
+        """
+        if self.chosen is not None:
+            return self.chosen
         heuristics = {r.policy for r in self.results if r.is_heuristic} - {RANDOM}
         return next((policy for policy in self.ranked if policy in heuristics), None)
 
     def normalised(self, policy: str, reference: str | None = None) -> Estimate | None:
-        """(R - R_random) / (R_reference - R_random) on means over the same episodes.
-
-        None, for undefined: `random` or a reference was not played, or their difference is within
-        its interval of zero.
-        """
+        """See `intervals.normalised`; None also where `random` or a reference was not played."""
         best = reference or self.reference
-        if best is None or RANDOM not in self.policies:
-            return None
-        if self.difference(best, RANDOM).holds_zero:
+        if best is None or not {best, RANDOM} <= set(self.policies):
             return None
         zero, one = self._value(RANDOM), self._value(best)
+        spread = self.difference(best, RANDOM)
+        value = intervals.normalised(self._value(policy), zero, one, spread)
+        if value is None:
+            return None
         zeros, ones = self._draws(RANDOM), self._draws(best)
-        spread = ones - zeros
+        apart = ones - zeros
         draws = np.divide(
-            self._draws(policy) - zeros, spread, out=np.full_like(spread, np.nan), where=spread != 0
+            self._draws(policy) - zeros, apart, out=np.full_like(apart, np.nan), where=apart != 0
         )
-        return self._estimate((self._value(policy) - zero) / (one - zero), draws)
+        return self._estimate(value, draws)
 
     def _parts(self, policy: str) -> tuple[Floats, Floats]:
         """(episodes,) what the score is the ratio of sums of."""
@@ -164,17 +171,17 @@ class Scores:
 
     def _draws(self, policy: str) -> Floats:
         """(resamples,) the score over drawn blocks; the same blocks for every policy."""
-        return statistics.ratio_draws(*self._parts(policy), self.blocks, self._drawn)
+        return intervals.ratio_draws(*self._parts(policy), self.blocks, self._drawn)
 
     @cached_property
     def _drawn(self) -> Floats:
-        return statistics.draw_blocks(self.blocks, self.seed)
+        return intervals.draw_blocks(self.blocks, self.seed)
 
     def _estimate(self, value: float, draws: Floats) -> Estimate:
         """Of a single block nothing can be drawn: its interval is unknown, not of width zero."""
         if self.block_count < 2:
             return Estimate(value, float("nan"), float("nan"))
-        return Estimate(value, *statistics.percentiles(draws))
+        return Estimate(value, *intervals.percentiles(draws))
 
 
 def score_of(scenario: Scenario) -> Score:
@@ -183,60 +190,3 @@ def score_of(scenario: Scenario) -> Score:
     if paid == {"profit"}:
         return "profit share"
     return "wait_s" if paid == {"wait"} else "return"
-
-
-def evaluate(
-    scenario: Scenario | str | Path,
-    policies: str | Policy | Sequence[str | Policy],
-    *,
-    windows: str = "validation",
-    episodes: int = 20,
-    seed: int = 0,
-    starts: Sequence[int] | None = None,
-    trace: Trace | str | Path | None = None,
-    progress: bool = False,
-) -> Scores:
-    """Play policies on the same episodes and score them.
-
-    >>> evaluate("recovering", ["first-fit", "server-best-fit"]).ranked
-    ['server-best-fit', 'first-fit']
-
-    `windows` names the rows of the trace from which episodes are drawn; `starts` gives rows of the
-    whole trace instead, one episode each. `trace` stands in for the scenario's own. Raises
-    `PolicyError` for policies that do not go with the scenario, before any is played.
-    """
-    played = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    if isinstance(trace, (str, Path)):
-        played, trace = played.replace(trace=str(trace)), None
-    rows = played.load_trace() if trace is None else trace
-    players = _players(policies)
-    if starts is None:
-        chosen = episodes_in(played, rows, windows, episodes=episodes, seed=seed)
-    elif len(starts):
-        windows, chosen = "all", episodes_at(starts, rows, seed=seed)
-    else:
-        raise SettingError("starts: hold no row: give one or more, or none at all for a window")
-    for policy in players:
-        check_policy(policy, played)
-    results = tuple(
-        Result(
-            policy=policy.name,
-            is_heuristic=isinstance(policy, Heuristic),
-            played=tuple(play(played, policy, chosen, trace=rows, progress=progress)),
-        )
-        for policy in players
-    )
-    return Scores(played, rows.name, rows.fingerprint, windows, seed, results)
-
-
-def _players(policies: str | Policy | Sequence[str | Policy]) -> list[Policy]:
-    several = policies if isinstance(policies, Sequence) else [policies]
-    given = [policies] if isinstance(policies, str) else several
-    players = [make_policy(p) if isinstance(p, str) else p for p in given]
-    names = [policy.name for policy in players]
-    if not names:
-        raise PolicyError("no policy to evaluate: name one or more")
-    for name in names:
-        if names.count(name) > 1:
-            raise PolicyError(f"two policies are named {name!r}: give each a name of its own")
-    return players

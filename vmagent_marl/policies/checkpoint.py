@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
+from vmagent_marl.files import replacing
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import ObservationLayout, Simulator
 
@@ -22,7 +23,7 @@ try:
     from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, masked, with_identity
 except ModuleNotFoundError as error:
     raise PolicyError(
-        f"trained policies need torch ({error}): pip install 'vmagent_marl[torch]'"
+        f'trained policies need torch ({error}): in the checkout, pip install ".[torch]"'
     ) from None
 
 FORMAT = "vmagent_marl policy 1"
@@ -78,7 +79,7 @@ class NetworkPolicy:
 
 
 def save_policy(path: Path, network: FlatNetwork, training: Training) -> None:
-    """Write a checkpoint; the file is there whole or not at all."""
+    """Write a checkpoint; for equal ones equal bytes, whole or not at all."""
     content = {
         "format": FORMAT,
         "network": {"kind": "flat", **network.shape.as_dict()},
@@ -89,13 +90,14 @@ def save_policy(path: Path, network: FlatNetwork, training: Training) -> None:
 
 
 def load_policy(path: Path) -> NetworkPolicy:
-    """A policy from a checkpoint; `PolicyError` for a file that is none, or is torn."""
+    """A policy named by its path; `PolicyError` for a file that is no checkpoint, or is torn."""
     content = load_tensors(path)
     if content.get("format") != FORMAT:
         raise PolicyError(f"{path}: is no {FORMAT!r}: give a policy.pt that a learner here wrote")
     try:
         sizes = {key: value for key, value in content["network"].items() if key != "kind"}
-        network = FlatNetwork(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
+        with torch.random.fork_rng(devices=[]):  # the parameters are drawn before they are loaded
+            network = FlatNetwork(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
         network.load_state_dict(content["weights"])
         plain = content["training"]
         training = Training(**{**plain, "dataset": tuple(plain["dataset"])})
@@ -108,18 +110,15 @@ def load_policy(path: Path) -> NetworkPolicy:
         raise PolicyError(f"{path}: is a broken checkpoint ({reason}): train it anew") from None
     if not fits:
         raise PolicyError(f"{path}: its network does not fit its layout: train it anew")
-    return NetworkPolicy("/".join(path.parts[-2:]), network.eval(), training)
+    return NetworkPolicy(str(path), network.eval(), training)
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save(content, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Write tensors and plain values; `VmagentError` where that fails, and the old file stays."""
+    whole = io.BytesIO()  # torch names the file in what it writes, and hides the system's errors
+    torch.save(content, whole)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(whole.getvalue())
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class Heuristic:
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """See `Policy.act`."""
+        if keys.shape != (batch.batch, batch.clusters) or keys.dtype != np.uint64:
+            raise PolicyError(
+                f"keys are {keys.dtype} {keys.shape}: give the batch's own, `batch.keys()`"
+            )
         actions = np.empty((batch.batch, batch.clusters), np.int64)
         chances = np.empty((batch.batch, batch.clusters), np.float64)
         heuristic = self.packing, self.passing, float(self.epsilon)

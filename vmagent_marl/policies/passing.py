@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.rules import NODES, Feed, Rules
-from vmagent_marl.sim.state import HOME, ROW, SERVING, State
+from vmagent_marl.sim.state import HOME, ROW, State
 
 
 @part
 def cheaper_with_room(rules: Rules, feed: Feed, state: State, b: int, k: int) -> bool:
-    """Cheapest first: a later cluster of the chain has cheaper power and, it said, room."""
+    """Cheapest first: a later cluster of the chain has cheaper power and, it said, room.
+
+    Room is the published share of the servers it began with: of expansions nobody tells.
+    """
     row = state.clock[b, ROW]
     for other in range(rules.power.size):
         if _comes_later(rules, state, b, k, other) and rules.power[other] < rules.power[k]:
             room = True
             for resource in range(2):
-                size = state.level[b, other, SERVING] * NODES * rules.node[other, resource]
+                size = rules.servers[other] * NODES * rules.node[other, resource]
                 free = state.published[b, other, resource] * size
                 room = room and free >= feed.total[row, resource]
             if room:

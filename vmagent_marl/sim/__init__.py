@@ -1,4 +1,9 @@
-"""The exact simulator: arrays only, compiled kernels over a batch of environments."""
+"""The exact simulator: arrays only, compiled kernels over a batch of environments.
+
+To read it, begin with `step` (a transition: offer, place, pay), then `request` (the next one, and
+what agents see of it), `clock` (what happens in between) and `servers` (placing and removing).
+`rules` and `state` say what the arrays are, `simulator` is what Python holds.
+"""
 
 from vmagent_marl.sim.layout import ObservationLayout
 from vmagent_marl.sim.metrics import Metrics

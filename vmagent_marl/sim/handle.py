@@ -11,8 +11,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ Float32x3 = Annotated[NDArray[np.float32], 3]
 Float64x1 = Annotated[NDArray[np.float64], 1]
 Float64x2 = Annotated[NDArray[np.float64], 2]
 
+types: Any = numba.types  # which mypy does not see through
 World = Any  # the table of (Rules, Feed, State)
 JIT = not numba.config.DISABLE_JIT
 
@@ -45,9 +46,7 @@ def pack(*tuples: Any) -> Any:
         hints = get_type_hints(type(values), include_extras=True)
         for value, hint in zip(values, hints.values(), strict=True):
             if isinstance(value, np.ndarray):
-                kind = _kind(hint)
-                fits = value.flags.c_contiguous and value.ndim == kind.ndim
-                assert fits and numba.from_dtype(value.dtype) == kind.dtype, hint
+                assert numba.typeof(value).copy(readonly=False) == _kind(hint)  # C-contiguous too
                 words += [value.ctypes.data, *value.shape]
             elif hint is float:
                 words.append(int(np.float64(value).view(np.int64)))

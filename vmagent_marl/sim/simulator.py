@@ -134,6 +134,10 @@ class Simulator:
         """(B,)"""
         return self.state.clock[:, STATUS] == RUNNING
 
+    def status(self, b: int) -> int:
+        """RUNNING, TERMINATED or TRUNCATED: of one environment, without an array for all."""
+        return int(self.state.clock[b, STATUS])
+
     def length_from(self, first: int) -> int:
         """Requests after which an episode from this row is truncated."""
         if self._reach_plus is not None:
@@ -142,6 +146,8 @@ class Simulator:
 
     def reset(self, episodes: dict[int, Episode]) -> None:
         """Begin these episodes in these environments; the others go on."""
+        for b in episodes:
+            self._check_environment(b)
         table = np.empty((len(episodes), 6), np.int64)
         for i, episode in enumerate(episodes.values()):
             stop = len(self.trace) if episode.stop is None else episode.stop
@@ -162,7 +168,10 @@ class Simulator:
         Raises `ActionError` for an action outside of the space; one outside of the mask counts as
         pass where that is legal, else as the lowest legal slot.
         """
-        plans = np.ascontiguousarray(actions, np.int64)
+        given = np.asarray(actions)
+        if given.dtype.kind not in "iu":
+            raise ActionError(f"actions are of type {given.dtype}: give whole numbers")
+        plans = np.ascontiguousarray(given, np.int64)
         if plans.shape != (self.batch, self.clusters):
             raise ActionError(
                 f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
@@ -177,8 +186,13 @@ class Simulator:
 
     def answer(self, b: int, k: int, action: int) -> int:
         """How an action of cluster k would count: itself, or what stands for an illegal one."""
+        self._check_environment(b)
+        if not 0 <= k < self.clusters:
+            raise ActionError(f"there is no cluster {k}: give 0 to {self.clusters - 1}")
         if not 0 <= action < self.actions:
             raise ActionError(_outside(action, b, k, self.actions))
+        if self.state.clock[b, STATUS] != RUNNING:
+            raise ActionError(f"environment {b} has ended or not begun: call reset() first")
         return int(answer_of(self.world, b, k, action))
 
     def keys(self) -> NDArray[np.uint64]:
@@ -201,7 +215,20 @@ class Simulator:
 
     def restore(self, snapshot: State) -> None:
         """Go on from a snapshot of this simulator."""
+        for ours, theirs in zip(self._fixed(self.state), self._fixed(snapshot), strict=True):
+            if ours.shape != theirs.shape:
+                raise ScenarioError("the snapshot is of another simulator: take one of this")
         self._hold(_copy(snapshot))
+
+    @staticmethod
+    def _fixed(state: State) -> tuple[NDArray[np.generic], ...]:
+        """The arrays whose shapes a simulator never changes."""
+        return state.clock, state.free, state.running, state.observation
+
+    def _check_environment(self, b: int) -> None:
+        """Kernels do not look where they write."""
+        if not 0 <= b < self.batch:
+            raise ScenarioError(f"there is no environment {b}: give 0 to {self.batch - 1}")
 
     def _hold(self, state: State) -> None:
         """Go on with these arrays."""

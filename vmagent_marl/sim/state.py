@@ -113,7 +113,7 @@ class State(NamedTuple):
     in_service: UInt8x3  # (B, K, S)
     vms_on: Int32x3  # (B, K, S)
     placed_at: Int32x2  # (B, V) see `place_code`, or UNPLACED ...
-    waited: Int32x2  # (B, V) s, where VMs wait
+    waited: Int64x2  # (B, V) s, where VMs wait
     heap: Int64x3  # (B, V, 2) second of departure and number of the VM, where VMs wait
     running: Int64x3  # (B, K, P) milli-vCPU that run, by position at which they were taken
     running_moment: Int64x3  # (B, K, P) sum of changes x seconds at which they came
@@ -190,7 +190,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         in_service=np.zeros((batch, clusters, servers), np.uint8),
         vms_on=np.zeros((batch, clusters, servers), np.int32),
         placed_at=np.full((batch, vms), UNPLACED, np.int32),
-        waited=np.zeros((batch, vms if waits else 0), np.int32),
+        waited=np.zeros((batch, vms if waits else 0), np.int64),
         heap=np.zeros((batch, vms if waits else 0, 2), np.int64),
         running=np.zeros((batch, clusters, rules.tries), np.int64),
         running_moment=np.zeros((batch, clusters, rules.tries), np.int64),

@@ -57,8 +57,8 @@ def advance(
     one for each of `which`, they begin instead: row of the first request, row before which it ends,
     requests and seconds after which it is truncated (or NEVER), seed, episode's number.
 
-    Returns the largest number of a VM to be decided next, for whoever keeps room for them; or, where
-    an action is outside of the space, -1 - its place in `actions`, and nothing has happened.
+    Returns the largest number of a VM to be decided next, for whoever keeps room for them; or,
+    where an action is outside of the space, -1 - its place in `actions`: nothing has happened.
     """
     rules, feed, state = unpack(world)
     if episodes.shape[0] == 0:

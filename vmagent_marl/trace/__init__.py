@@ -1,9 +1,17 @@
 """VM requests over time: read from files, drawn from a seed, described and written."""
 
-from vmagent_marl.trace.describe import describe
+from vmagent_marl.trace.describe import describe, load_over_time
 from vmagent_marl.trace.lifetime_form import write_lifetimes
 from vmagent_marl.trace.read import read_trace
 from vmagent_marl.trace.synthetic import synthetic_month
 from vmagent_marl.trace.trace import NEVER, Trace
 
-__all__ = ["NEVER", "Trace", "describe", "read_trace", "synthetic_month", "write_lifetimes"]
+__all__ = [
+    "NEVER",
+    "Trace",
+    "describe",
+    "load_over_time",
+    "read_trace",
+    "synthetic_month",
+    "write_lifetimes",
+]

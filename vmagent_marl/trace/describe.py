@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.trace import NEVER, Trace
+from vmagent_marl.trace.units import DAY, MIB, MILLI
 
-_DAY = 86_400  # s
 _BURST_GAP = 10  # s: VMs of one type that follow each other within it are one burst
 _LARGE_BURST = 10  # VMs
 _TYPES_SHOWN = 10
@@ -32,26 +32,26 @@ def describe(trace: Trace) -> dict[str, object]:
     vm_type, cpu, memory = vm_types(trace)
     count = np.bincount(vm_type)
     shown = np.argsort(-count, kind="stable")[:_TYPES_SHOWN]
-    mean_cpu, peak_cpu = _load(trace, trace.cpu)
-    mean_memory, peak_memory = _load(trace, trace.memory)
+    mean_cpu, peak_cpu = _mean_and_peak(trace, trace.cpu)
+    mean_memory, peak_memory = _mean_and_peak(trace, trace.memory)
     return {
         "name": trace.name,
         "fingerprint": trace.fingerprint,
         "start_hour": trace.start_hour,
         "requests": len(trace),
-        "span_days": int(trace.arrival[-1] - trace.arrival[0]) / _DAY,
+        "span_days": int(trace.arrival[-1] - trace.arrival[0]) / DAY,
         "never_deleted_share": float((trace.departure == NEVER).mean()),
         "large_burst_share": float((burst_sizes(trace) >= _LARGE_BURST).mean()),
         "lifetime_s": _lifetimes(trace, np.ones(len(trace), dtype=np.bool_)),
-        "mean_vcpu": mean_cpu / 1000,
-        "peak_vcpu": peak_cpu / 1000,
-        "mean_memory_gb": mean_memory / 1024,
-        "peak_memory_gb": peak_memory / 1024,
+        "mean_vcpu": mean_cpu / MILLI,
+        "peak_vcpu": peak_cpu / MILLI,
+        "mean_memory_gb": mean_memory / MIB,
+        "peak_memory_gb": peak_memory / MIB,
         "type_count": int(count.size),
         "types": [
             {
-                "vcpu": int(cpu[t]) / 1000,
-                "memory_gb": int(memory[t]) / 1024,
+                "vcpu": int(cpu[t]) / MILLI,
+                "memory_gb": int(memory[t]) / MIB,
                 "share": int(count[t]) / len(trace),
                 "lifetime_s": _lifetimes(trace, vm_type == t),
             }
@@ -82,6 +82,21 @@ def burst_sizes(trace: Trace, gap: int = _BURST_GAP) -> NDArray[np.int64]:
     return size
 
 
+def load_over_time(
+    trace: Trace, amount: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(events,) second of each event up to the last arrival, and (events,) what runs from then on.
+
+    An event is an arrival or a departure; `amount` is one of the trace's columns, and what runs is
+    in its unit. Departures come first in their second.
+    """
+    ends = trace.departure <= trace.arrival[-1]  # afterwards the load only falls
+    time = np.concatenate([trace.departure[ends], trace.arrival])
+    change = np.concatenate([-amount[ends].astype(np.int64), amount.astype(np.int64)])
+    order = time.argsort(kind="stable")
+    return time[order], np.cumsum(change[order])
+
+
 def _lifetimes(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float] | None:
     """Quantiles in s of the chosen VMs that are deleted, by probability."""
     chosen = chosen & (trace.departure != NEVER)
@@ -92,14 +107,9 @@ def _lifetimes(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float] | No
     return dict(zip(map(str, _QUANTILES), values, strict=True))
 
 
-def _load(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:
-    """Mean and peak of what runs at once, from the first arrival to the last, in the same unit."""
-    last = int(trace.arrival[-1])
-    ends = trace.departure <= last  # afterwards the load only falls, and it is not looked at
-    time = np.concatenate([trace.departure[ends], trace.arrival])
-    change = np.concatenate([-amount[ends].astype(np.int64), amount.astype(np.int64)])
-    order = time.argsort(kind="stable")  # departures come first in their second
-    time, load = time[order], np.cumsum(change[order])
+def _mean_and_peak(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:
+    """Of what runs at once, from the first arrival to the last, in the same unit."""
+    time, load = load_over_time(trace, amount)
     peak = int(load.max())
-    span = last - int(trace.arrival[0])
+    span = int(time[-1] - time[0])
     return (float((load[:-1] * np.diff(time)).sum() / span) if span else peak), peak

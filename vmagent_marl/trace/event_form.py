@@ -11,6 +11,7 @@ import numpy as np
 
 from vmagent_marl.trace.table import Form, Table
 from vmagent_marl.trace.trace import NEVER, Trace
+from vmagent_marl.trace.units import MIB, MILLI
 
 EVENT_FORM = Form("event form", ("vmid", "cpu", "memory", "time", "type"))
 _CREATION, _DELETION = 0, 1
@@ -50,7 +51,7 @@ def from_events(table: Table, name: str, start_hour: int) -> Trace:
         vm=vm,
         arrival=np.floor(arrival).astype(np.int64),
         departure=departure,
-        cpu=creations.amounts("cpu", 1000),
-        memory=creations.amounts("memory", 1024),
+        cpu=creations.amounts("cpu", MILLI),
+        memory=creations.amounts("memory", MIB),
         start_hour=start_hour,
     )

@@ -7,16 +7,16 @@ An empty lifetime means that the VM is never deleted.
 from __future__ import annotations
 
 import gzip
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.errors import TraceError
+from vmagent_marl.errors import TraceError, VmagentError
+from vmagent_marl.files import replacing
 from vmagent_marl.trace.table import Form, Table
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
+from vmagent_marl.trace.units import MIB, MILLI
 
 LIFETIME_FORM = Form("lifetime form", ("vmid", "cpu", "mem", "at", "lt"))
 
@@ -34,8 +34,8 @@ def from_lifetimes(table: Table, name: str, start_hour: int) -> Trace:
         vm=table.ids("vmid", "a VM has one row"),
         arrival=np.floor(arrival).astype(np.int64),
         departure=departure,
-        cpu=table.amounts("cpu", 1000),
-        memory=table.amounts("mem", 1024),
+        cpu=table.amounts("cpu", MILLI),
+        memory=table.amounts("mem", MIB),
         start_hour=start_hour,
     )
 
@@ -53,17 +53,11 @@ def write_lifetimes(trace: Trace, path: str | Path) -> None:
     text = _text(trace).encode("ascii")
     # Without the time of writing, the same trace makes the same file.
     data = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
+        with replacing(path) as unfinished:
             unfinished.write_bytes(data)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise TraceError(
-            f"{path}: cannot be written ({error.strerror}); give another path"
-        ) from None
+    except VmagentError as error:
+        raise TraceError(str(error)) from None
 
 
 def _text(trace: Trace) -> str:
@@ -72,8 +66,8 @@ def _text(trace: Trace) -> str:
     lifetime[never] = ""
     columns = (
         map(str, trace.vm.tolist()),
-        _amounts(trace.cpu, 1000),
-        _amounts(trace.memory, 1024),
+        _amounts(trace.cpu, MILLI),
+        _amounts(trace.memory, MIB),
         map(str, trace.arrival.tolist()),
         lifetime.tolist(),
     )

@@ -11,11 +11,10 @@ import numpy as np
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.read import read_trace
 from vmagent_marl.trace.synthetic import synthetic_month
-from vmagent_marl.trace.trace import Trace
+from vmagent_marl.trace.trace import LATEST, Trace
+from vmagent_marl.trace.units import MIB, MILLI, to_whole
 
 SYNTHETIC = "synthetic"
-MILLI, MIB = 1000, 1024  # milli-vCPU in a vCPU, MiB in a GB
-ROUNDING = 1e-6  # of a unit, which 16.001 x 1000 exceeds 16001 by less than
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,17 @@ def _write_out(source: InlineTrace) -> Trace:
         raise TraceError("a trace's `requests` are lists of arrival s, lifetime s, vCPU and GB")
     rows = np.tile(np.array(source.requests, np.float64), (source.repeat, 1))
     rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * source.every
+    if (np.abs(rows[:, :2]) > LATEST).any():
+        raise TraceError("a trace's `requests`: a time lies beyond 2**52 s: give an earlier one")
+    try:
+        cpu, memory = to_whole(rows[:, 2], MILLI), to_whole(rows[:, 3], MIB)
+    except TraceError as error:
+        raise TraceError(f"a trace's `requests`: {error} vCPU or GB") from None
     return Trace(
         name="inline",
         vm=np.arange(len(rows)),
         arrival=rows[:, 0].astype(np.int64),
         departure=(rows[:, 0] + rows[:, 1]).astype(np.int64),
-        cpu=np.ceil(rows[:, 2] * MILLI - ROUNDING).astype(np.int32),
-        memory=np.ceil(rows[:, 3] * MIB - ROUNDING).astype(np.int32),
+        cpu=cpu,
+        memory=memory,
     )

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError, unknown_name
-from vmagent_marl.trace.statistics import MonthStatistics, month_statistics
+from vmagent_marl.trace.month import MonthStatistics, month_statistics
 from vmagent_marl.trace.trace import NEVER, Trace
+from vmagent_marl.trace.units import DAY, HOUR
 
 DayProfile = Literal["as-is", "resampled", "flat"]
 Tail = Literal["never", "days"]
@@ -24,7 +25,6 @@ Tail = Literal["never", "days"]
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-_HOUR, _DAY = 3600, 86_400  # s
 _START_HOUR = 8  # local time at second 0 of the measured month
 _TEARDOWN_CELL = 240  # s: ends within one cell are torn down together
 _TEARDOWN_AFTER = 8 * _TEARDOWN_CELL  # s: VMs of a burst that live longer end with their pool
@@ -77,7 +77,7 @@ def synthetic_month(
     departure = _draw_departures(rng, month, bursts, burst, arrival, tail)
 
     order = arrival.argsort(kind="stable")
-    order = order[arrival[order] < days * _DAY]
+    order = order[arrival[order] < days * DAY]
     vm_type = bursts.type[burst[order]]
     return Trace(
         name="synthetic-month",
@@ -120,7 +120,7 @@ def _draw_bursts(
 
     cell = np.repeat(np.arange(count.size), count.ravel())
     vm_type, cls, at_hour = np.unravel_index(cell, count.shape)
-    start = at_hour * _HOUR + rng.integers(_HOUR, size=cell.size)
+    start = at_hour * HOUR + rng.integers(HOUR, size=cell.size)
     size = month.burst_size(vm_type, cls, rng.random(cell.size))
     # Bursts of one type, class and hour share a part of their level.
     of_hour = rng.standard_normal(count.size)[cell]
@@ -177,7 +177,7 @@ def _draw_departures(
     if tail == "never":
         departure[persists] = NEVER
     else:
-        lived = month.tail_days(rng.random(burst.size)[persists]) * _DAY
+        lived = month.tail_days(rng.random(burst.size)[persists]) * DAY
         departure[persists] = arrival[persists] + np.rint(lived).astype(np.int64)
     return departure
 

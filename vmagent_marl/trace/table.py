@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.trace import LATEST
+from vmagent_marl.trace.units import MOST, to_whole
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -139,11 +140,8 @@ class Table:
         """(n,) sizes in parts of the file's unit, what is left over rounded up."""
         values = self.numbers(column)
         self.require(values > 0, column, "a size is above 0")
-        most = np.iinfo(np.int32).max
-        self.require(values <= most / parts, column, f"the largest size is {most // parts}")
-        # 16.001 * 1000 is a bit more than 16001 in float64: a millionth of a part counts as noise.
-        whole = np.ceil(values * parts - 1e-6)
-        return np.maximum(whole, 1).astype(np.int32)
+        self.require(values <= MOST / parts, column, f"the largest size is {MOST // parts}")
+        return to_whole(values, parts)
 
     def seconds(self, column: str) -> NDArray[np.float64]:
         """(n,) times in s, fractions kept, 0..LATEST."""

@@ -24,16 +24,16 @@ from vmagent_marl.train.quiet_d3rlpy import Episode as D3Episode
 
 
 @dataclass(frozen=True)
-class Course(D3Episode):  # type: ignore[misc]  # d3rlpy has no annotations
+class Trajectory(D3Episode):  # type: ignore[misc]  # d3rlpy has no annotations
     """An episode of d3rlpy that knows how many requests lie between its decisions."""
 
     intervals: NDArray[np.int64]  # (rows,)
 
 
-class CoursePicker(BasicTransitionPicker):  # type: ignore[misc]  # as above
-    """d3rlpy's transition at a row of a course, with the interval that the course knows."""
+class TrajectoryPicker(BasicTransitionPicker):  # type: ignore[misc]  # as above
+    """d3rlpy's transition at a row of a trajectory, with the interval that the trajectory knows."""
 
-    def __call__(self, episode: Course, index: int) -> Any:
+    def __call__(self, episode: Trajectory, index: int) -> Any:
         """Transition `index`."""
         return replace(super().__call__(episode, index), interval=int(episode.intervals[index]))
 
@@ -48,8 +48,8 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
     def __init__(self, decisions: Decisions, *, seed: int = 0) -> None:
         super().__init__(
             InfiniteBuffer(),
-            transition_picker=CoursePicker(),
-            episodes=courses(decisions),
+            transition_picker=TrajectoryPicker(),
+            episodes=trajectories(decisions),
             action_space=ActionSpace.DISCRETE,
             action_size=decisions.actions,
         )
@@ -84,7 +84,7 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
         )
 
 
-def courses(decisions: Decisions) -> list[Course]:
+def trajectories(decisions: Decisions) -> list[Trajectory]:
     """The decisions as episodes of d3rlpy: views, one dummy row after what was truncated."""
     starts = np.flatnonzero(np.r_[True, decisions.closing[:-1]])
     stops = np.flatnonzero(decisions.closing) + 1
@@ -93,7 +93,7 @@ def courses(decisions: Decisions) -> list[Course]:
         terminated = bool(decisions.terminal[stop - 2])
         rows = slice(start, stop - terminated)
         found.append(
-            Course(
+            Trajectory(
                 observations=(decisions.features[rows], decisions.mask[rows]),
                 actions=decisions.action[rows, None],
                 rewards=decisions.reward[rows, None],

@@ -1,18 +1,18 @@
 """Minari data sets as decisions: what each agent saw, did, and what came of it.
 
-A **course** is what one agent decided in one episode. Agents share parameters, so every agent's
-course is learned from like any other: its own observation, for many clusters followed by a one-hot
-identity, and its own mask.
+A **trajectory** is what one agent decided in one episode. Agents share parameters, so every agent's
+trajectory is learned from like any other: its own observation, for many clusters followed by a
+one-hot identity, and its own mask.
 
 An agent that a request did not reach decided nothing: its answer changed nothing, and d3rlpy's
-losses have no weight that could leave it out. So a course holds the requests that reached the agent
-and no others, and between two of them lie several transitions of the environment: a semi-Markov
-decision process (Sutton, Precup & Singh 1999). The reward of decision i is the discounted sum
-of all rewards up to the agent's next decision, `interval` requests later, and the bootstrap is
-discounted by gamma^interval, so that returns are those of the plain process, request by request.
-What an agent's team earned before it was first asked is the consequence of none of its decisions
-and belongs to no course. A course that is cut off by truncation bootstraps from the agent's
-genuine last observation, reached or not.
+losses have no weight that could leave it out. So a trajectory holds the requests that reached the
+agent and no others, and between two of them lie several transitions of the environment: a
+semi-Markov decision process (Sutton, Precup & Singh 1999). The reward of decision i is the
+discounted sum of all rewards up to the agent's next decision, `interval` requests later, and the
+bootstrap is discounted by gamma^interval, so that returns are those of the plain process, request
+by request. What an agent's team earned before it was first asked is the consequence of none of its
+decisions and belongs to no trajectory. A trajectory that is cut off by truncation bootstraps from
+the agent's genuine last observation, reached or not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.episodes.minari import load_dataset, own_metadata
+from vmagent_marl.episodes.minari_format import (
+    FILE,
+    dataset_folder,
+    load_dataset,
+    own_metadata,
+    sha256_of,
+)
 from vmagent_marl.errors import DatasetError
 
 Reward = Literal["team", "own"]
@@ -32,10 +38,10 @@ Reward = Literal["team", "own"]
 
 @dataclass(frozen=True)
 class Decisions:
-    """N rows; each course's decisions in order, then one row that is no decision.
+    """N rows; each trajectory's decisions in order, then one row that is no decision.
 
-    That last row is the observation at which a truncated course was cut off, with action 0 and no
-    reward, or zeros after a terminated one.
+    That last row is the observation at which a truncated trajectory was cut off, with action 0 and
+    no reward, or zeros after a terminated one.
     """
 
     features: NDArray[np.float32]  # (N, F + K), (N, F) for one cluster
@@ -44,11 +50,12 @@ class Decisions:
     reward: NDArray[np.float32]  # (N,) discounted sum to the next row, divided by the scale
     interval: NDArray[np.int64]  # (N,) requests to the next row
     terminal: NDArray[np.bool_]  # (N,) whether the episode terminated before the next decision
-    course: NDArray[np.int64]  # (N,) number of the course
+    trajectory: NDArray[np.int64]  # (N,) its number
     closing: NDArray[np.bool_]  # (N,) the rows that are no decisions
     clusters: int  # K
     scenario: dict[str, Any]  # as `scenario_from` takes it
     dataset: tuple[str, ...]  # ids
+    sha256: tuple[str, ...]  # of their files, which may be recorded anew under the same ids
 
     @property
     def actions(self) -> int:
@@ -84,7 +91,7 @@ def read_decisions(
             clusters = stacked["mask"].shape[1]
             paid = stacked["own"] if reward == "own" else stacked["team"]
             terminated = bool(episode.terminations[-1])
-            parts.extend(_courses(stacked, paid, gamma, terminated))
+            parts.extend(_trajectories(stacked, paid, gamma, terminated))
     if not parts:
         raise DatasetError(f"data set {ids[0]!r} holds no decision: record it anew")
     columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -100,11 +107,12 @@ def read_decisions(
         reward=(columns["reward"] / reward_scale).astype(np.float32),
         interval=columns["interval"],
         terminal=columns["terminal"],
-        course=np.repeat(np.arange(len(parts)), length),
+        trajectory=np.repeat(np.arange(len(parts)), length),
         closing=closing,
         clusters=clusters,
         scenario=scenario,
         dataset=ids,
+        sha256=tuple(sha256_of(dataset_folder(name) / "data" / FILE) for name in ids),
     )
 
 
@@ -152,10 +160,10 @@ def _stacked(episode: Any, name: str) -> dict[str, NDArray[Any]]:
     }
 
 
-def _courses(
+def _trajectories(
     episode: dict[str, NDArray[Any]], paid: NDArray[np.float64], gamma: float, terminated: bool
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """The course of each agent that was asked at least once in an episode; `paid` is (T, K)."""
+    """The trajectory of each agent that was asked at least once in an episode; `paid` is (T, K)."""
     steps, clusters = paid.shape
     for k in range(clusters):
         decided = np.flatnonzero(episode["reached"][:, k])

@@ -1,4 +1,4 @@
-"""Action masks for d3rlpy's discrete learners, which know none (its issues 356 and 361).
+"""Action masks for d3rlpy's discrete learners, which know none.
 
 Observations are tuples (features, mask). A Q-function that fills illegal actions with a low finite
 value masks all that d3rlpy computes from it: the greedy action, the bootstrap target and the
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.nn import functional
 
+from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, flat_body, masked
 from vmagent_marl.train.quiet_d3rlpy import (
     DiscreteBC,
@@ -55,6 +56,11 @@ class FeatureEncoderFactory(EncoderFactory):  # type: ignore[misc]  # as above
     """Makes the bodies of networks that read (features, mask)."""
 
     hidden: list[int] = field(default_factory=lambda: [64, 64])
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if not self.hidden or min(self.hidden) < 1:
+            raise SettingError(f"hidden: {self.hidden} makes no network: give sizes, e.g. 64 64")
 
     def create(self, observation_shape: Sequence[Sequence[int]]) -> FeatureEncoder:
         """`observation_shape` is ((inputs,), (actions,))."""
@@ -137,7 +143,7 @@ class MaskedBCConfig(DiscreteBCConfig):  # type: ignore[misc]  # as above
     @staticmethod
     def get_type() -> str:
         """Name in what d3rlpy saves."""
-        return "vmagent_masked_bc"
+        return "masked_bc"
 
 
 class MaskedBC(DiscreteBC):  # type: ignore[misc]  # as above
@@ -166,8 +172,8 @@ def network_of(learner: Any, shape: NetworkShape) -> FlatNetwork:
     """A copy of what a masked learner of d3rlpy has learned, as our own network."""
     modules = learner.impl.modules
     head = modules.imitator if isinstance(learner, MaskedBC) else modules.q_funcs[0]
-    network = FlatNetwork(shape)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # its first parameters are drawn
+        network = FlatNetwork(shape)
         network.body.load_state_dict(head.encoder.body.state_dict())
         network.head.load_state_dict(head.head.state_dict())
     return network

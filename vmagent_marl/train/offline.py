@@ -1,23 +1,22 @@
-"""Train a masked learner of d3rlpy on recorded decisions, and keep the best on validation.
+"""What every offline program does with its learner: train, validate, keep the best, go on.
 
 `<out>/policy.pt` is the checkpoint of the best validation, `curve.csv` has a row for each
-validation, `config.json` the settings, `resume.pt` what a killed run goes on from: the same call
-again ends with the same policy as a run that was not killed.
+validation, `config.json` what decides the outcome, `resume.pt` what a killed run goes on from: the
+same call again ends with the same policy as a run that was not killed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
-from vmagent_marl import settings as plain
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.policies.checkpoint import (
     NetworkPolicy,
@@ -28,127 +27,120 @@ from vmagent_marl.policies.checkpoint import (
     save_tensors,
 )
 from vmagent_marl.policies.networks import NetworkShape
-from vmagent_marl.scenario import Scenario, scenario_from
+from vmagent_marl.progress import counter
+from vmagent_marl.scenario import scenario_from
 from vmagent_marl.train.d3rlpy_data import DecisionBuffer
 from vmagent_marl.train.decisions import Decisions, Reward, read_decisions
-from vmagent_marl.train.masked import (
-    FeatureEncoderFactory,
-    MaskedBCConfig,
-    MaskedQFunctionFactory,
-    network_of,
-)
-from vmagent_marl.train.quiet_d3rlpy import DiscreteCQLConfig
+from vmagent_marl.train.masked import network_of
+from vmagent_marl.train.quiet_d3rlpy import DiscreteBCConfig
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.validation import Validation
 
-Algorithm = Literal["cql", "bc"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfflineSettings:
-    """All that decides what is learned; equal settings and data give equal policies."""
-
-    algorithm: Algorithm
-    dataset: tuple[str, ...]  # ids of one scenario's data sets
-    steps: int = 4000  # updates
-    batch_size: int = 256  # decisions
-    learning_rate: float = 3e-4
-    hidden: tuple[int, ...] = (64, 64)
-    gamma: float = 0.9  # a request; of CQL
-    alpha: float = 0.3  # weight of CQL's conservative loss
-    target_every: int = 500  # updates between copies to CQL's target network
-    beta: float = 0.0  # weight of the imitator's penalty on squared logits
-    reward: Reward = "team"  # or each agent's own
-    reward_scale: float | None = None  # rewards are divided by it; null: by their root mean square
-    seed: int = 0
-    validate_every: int = 500  # updates
-    validation_episodes: int = 8
-
-    def __post_init__(self) -> None:
-        """Refuse values that train nothing."""
-        counts = ("steps", "batch_size", "target_every", "validate_every", "validation_episodes")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name}: {getattr(self, name)} is too few: give 1 or more")
-        if not self.hidden or min(self.hidden) < 1:
-            raise SettingError(f"hidden: {self.hidden} makes no network: give sizes, e.g. 64 64")
-        if not 0.0 <= self.gamma <= 1.0:
-            raise SettingError(f"gamma: {self.gamma} is no discount: give 0 to 1")
-
 
 def train_offline(
-    algorithm: Algorithm,
+    config: Any,  # d3rlpy has no annotations
     dataset: str | Sequence[str],
     out: str | Path,
     *,
+    steps: int,
+    seed: int = 0,
+    reward: Reward = "team",
+    reward_scale: float | None = None,
+    validate_every: int = 500,
+    validation_episodes: int = 8,
     progress: bool = True,
-    **settings: Any,
 ) -> Path:
-    """Train on data sets by their ids and return the checkpoint's path.
+    """Train the learner of a config of d3rlpy on data sets by their ids; the checkpoint's path.
 
-    `settings` are the fields of `OfflineSettings`. Raises `SettingError` for what is none, and
-    where `out` holds a run of other settings; for the data see `read_decisions`.
+    The config has a `FeatureEncoderFactory` and masks its actions, see `train.masked`. `steps` are
+    updates; for `reward` and `reward_scale`, and errors of the data, see `read_decisions`. Equal
+    arguments and data give equal policies. Raises `SettingError` for values that train nothing, and
+    where `out` holds another run.
     """
-    ids = (dataset,) if isinstance(dataset, str) else tuple(dataset)
-    chosen = plain.build(
-        OfflineSettings, {"algorithm": algorithm, "dataset": ids, **settings}, "train_offline"
+    _check(
+        config,
+        seed,
+        steps=steps,
+        validate_every=validate_every,
+        validation_episodes=validation_episodes,
+    )
+    decisions = read_decisions(
+        dataset, reward=reward, gamma=config.gamma, reward_scale=reward_scale
     )
     folder = Path(out)
-    decisions = read_decisions(
-        ids, reward=chosen.reward, gamma=chosen.gamma, reward_scale=chosen.reward_scale
-    )
-    claim(folder, asdict(chosen))
+    run = _Run(config, decisions, folder, seed=seed, episodes=validation_episodes)
+    decides = {
+        "algorithm": config.get_type(),
+        "dataset": decisions.dataset,
+        "sha256": decisions.sha256,
+        "steps": steps,
+        "seed": seed,
+        "reward": reward,
+        "reward_scale": reward_scale,
+        "validate_every": validate_every,
+        "validation_episodes": validation_episodes,
+        **config.serialize_to_dict(),
+    }
+    claim(folder, decides)
     with one_thread():
-        _Run(chosen, decisions, folder).train(progress)
+        run.train(steps, validate_every, progress)
     return folder / "policy.pt"
 
 
 class _Run:
     """One training: the learner, where it stands, and what is written."""
 
-    def __init__(self, settings: OfflineSettings, decisions: Decisions, folder: Path) -> None:
-        self.settings, self.folder = settings, folder
-        self.scenario: Scenario = scenario_from(decisions.scenario, where=decisions.dataset[0])
-        self.validation = Validation(self.scenario, episodes=settings.validation_episodes)
+    def __init__(
+        self, config: Any, decisions: Decisions, folder: Path, *, seed: int, episodes: int
+    ) -> None:
+        self.folder, self.seed = folder, seed
+        scenario = scenario_from(decisions.scenario, where=decisions.dataset[0])
+        self.validation = Validation(scenario, episodes=episodes)
         layout = self.validation.layout
         self.shape = NetworkShape(
             observation=layout.size,
             identities=layout.clusters if layout.clusters > 1 else 0,
             actions=layout.actions,
-            hidden=settings.hidden,
+            hidden=tuple(config.encoder_factory.hidden),
         )
         _check_sizes(decisions, self.shape)
         self.training = Training(
-            algorithm=settings.algorithm,
-            scenario=self.scenario.as_dict(),
+            algorithm=config.get_type(),
+            scenario=scenario.as_dict(),
             clusters=layout.clusters,
             servers=layout.servers,
             summaries=layout.summaries,
-            gamma=settings.gamma if settings.algorithm == "cql" else None,
-            dataset=settings.dataset,
+            gamma=None if isinstance(config, DiscreteBCConfig) else config.gamma,
+            dataset=decisions.dataset,
         )
         self.buffer = DecisionBuffer(decisions)
-        torch.manual_seed(settings.seed)  # d3rlpy draws its first parameters from the global state
-        self.learner = make_learner(settings, self.shape)
+        self.learner = config.create()
+        with _drawing_from(seed):
+            self.learner.create_impl(
+                ((self.shape.inputs,), (self.shape.actions,)), self.shape.actions
+            )
         self.step, self.best = 0, -math.inf
         self.curve: list[dict[str, float]] = []
-        if (folder / "resume.pt").exists():
-            self._resume()
 
-    def train(self, progress: bool) -> None:
-        """Train to the last step, validating and writing every so often."""
-        with _progress(self.settings, self.step, shown=progress) as advance:
-            while self.step < self.settings.steps:
-                self._advance_to(min(self.step + self.settings.validate_every, self.settings.steps))
-                advance(self.step, self.best)
+    def train(self, steps: int, validate_every: int, progress: bool) -> None:
+        """Train to the last step from where the folder's run stands, validating every so often."""
+        if (self.folder / "resume.pt").exists():
+            self._resume()
+        name = self.training.algorithm
+        with counter(name, steps, unit="updates", done=self.step, shown=progress) as move:
+            while self.step < steps:
+                before = self.step
+                self._advance_to(min(before + validate_every, steps))
+                move(self.step - before, f"{name}, best on validation {self.best:.4g}")
 
     def _advance_to(self, step: int) -> None:
         """Train up to a step, then validate and write; a run is killed between two of these."""
-        self.buffer.reseed(self.settings.seed, self.step)  # so that a resumed run draws the same
+        self.buffer.reseed(self.seed, self.step)  # so that a resumed run draws the same
         losses: list[dict[str, float]] = []
-        for _ in range(self.step, step):
-            batch = self.buffer.sample_transition_batch(self.settings.batch_size)
-            losses.append(self.learner.update(batch))
+        with _drawing_from(self.seed, self.step):
+            for _ in range(self.step, step):
+                batch = self.buffer.sample_transition_batch(self.learner.batch_size)
+                losses.append(self.learner.update(batch))
         self.step = step
         network = network_of(self.learner, self.shape)
         score = self.validation.score(NetworkPolicy("learner", network, self.training))
@@ -179,25 +171,24 @@ class _Run:
         self.learner.set_grad_step(self.step)
 
 
-def make_learner(settings: OfflineSettings, shape: NetworkShape) -> Any:
-    """A masked learner of d3rlpy with fresh parameters, on the CPU."""
-    shared = {
-        "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "encoder_factory": FeatureEncoderFactory(list(shape.hidden)),
-    }
-    if settings.algorithm == "bc":
-        learner = MaskedBCConfig(beta=settings.beta, **shared).create()
-    else:
-        learner = DiscreteCQLConfig(
-            gamma=settings.gamma,
-            alpha=settings.alpha,
-            target_update_interval=settings.target_every,
-            q_func_factory=MaskedQFunctionFactory(),
-            **shared,
-        ).create()
-    learner.create_impl(((shape.inputs,), (shape.actions,)), shape.actions)
-    return learner
+@contextmanager
+def _drawing_from(*seed: int) -> Iterator[None]:
+    """Torch draws from these numbers; its global state, which d3rlpy uses, is the caller's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        yield
+
+
+def _check(config: Any, seed: int, **counts: int) -> None:
+    if seed < 0:
+        raise SettingError(f"seed: {seed} is negative: give 0 or more")
+    counts["batch_size"] = config.batch_size
+    counts["target_update_interval"] = getattr(config, "target_update_interval", 1)
+    for name, value in counts.items():
+        if value < 1:
+            raise SettingError(f"{name}: {value} is too few: give 1 or more")
+    if not 0.0 <= config.gamma <= 1.0:
+        raise SettingError(f"gamma: {config.gamma} is no discount: give 0 to 1")
 
 
 def _check_sizes(decisions: Decisions, shape: NetworkShape) -> None:
@@ -207,21 +198,3 @@ def _check_sizes(decisions: Decisions, shape: NetworkShape) -> None:
             f"data set {decisions.dataset[0]!r} has {found[0]} features and {found[1]} actions, "
             f"its scenario {shape.inputs} and {shape.actions}: record it anew"
         )
-
-
-@contextlib.contextmanager
-def _progress(
-    settings: OfflineSettings, step: int, *, shown: bool
-) -> Iterator[Callable[[int, float], None]]:
-    """A bar on stderr, moved at every validation."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(settings.algorithm, total=settings.steps, completed=step)
-
-        def advance(step: int, best: float) -> None:
-            text = f"{settings.algorithm}, best on validation {best:.4g}"
-            bar.update(task, completed=step, description=text)
-
-        yield advance

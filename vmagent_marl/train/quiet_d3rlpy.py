@@ -39,7 +39,7 @@ try:
         from d3rlpy.models.torch.q_functions.base import QFunctionOutput
 except ModuleNotFoundError as error:
     raise VmagentError(
-        f"offline learners need d3rlpy ({error}): pip install 'vmagent_marl[offline]'"
+        f'offline learners need d3rlpy ({error}): in the checkout, pip install ".[offline]"'
     ) from None
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

@@ -1,52 +1,56 @@
-"""The folder of a training run: claimed by its settings, written whole or not at all."""
+"""The folder of a training run: claimed by what decides its outcome."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vmagent_marl.errors import SettingError
+from vmagent_marl.files import replacing
 
 
-def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder the run of these settings, or go on with the run that it holds.
+def claim(folder: Path, decides: Mapping[str, Any]) -> None:
+    """Make a folder the run of these settings and data, or go on with the run that it holds.
 
-    `steps` may be more than before. Raises `SettingError` where the folder holds another run.
+    `steps` may be more than before; `sha256` are the digests of the data sets. Raises
+    `SettingError` where the folder holds another run.
     """
-    wanted = json.loads(json.dumps(settings))  # as JSON gives it back: lists, no tuples
+    wanted = json.loads(json.dumps(decides))  # as JSON gives it back: lists, no tuples
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(f"{folder}: is a file: give a folder to write to")
     file = folder / "config.json"
-    if file.exists():
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise SettingError(f"{file}: is no JSON: give another folder to write to") from None
-        for key, value in wanted.items():
-            longer = key == "steps" and isinstance(found.get(key), int) and found[key] <= value
-            if found.get(key) != value and not longer:
-                raise SettingError(
-                    f"{folder}: holds a run with {key} {found.get(key)!r}, not {value!r}: "
-                    "give another folder to write to"
-                )
-    write_text(file, json.dumps(wanted, indent=2) + "\n")
+    found = _read(file) if file.exists() else {}
+    for key, value in wanted.items() if found else ():
+        held = found.get(key)
+        longer = key == "steps" and isinstance(held, int) and held <= value
+        if held == value or longer:
+            continue
+        if key == "sha256":
+            names = ", ".join(map(repr, wanted["dataset"]))
+            what = f"of other episodes than {names} holds now: it was recorded anew since"
+        else:
+            what = f"with {key} {held!r}, not {value!r}"
+        raise SettingError(f"{folder}: holds a run {what}: give another folder to write to")
+    with replacing(file) as unfinished:
+        unfinished.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
 
 
 def write_table(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows of equal keys as CSV."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(file, table.getvalue())
+    with replacing(file) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
-def write_text(file: Path, text: str) -> None:
-    """Write a file; a kill leaves the old one or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, file)
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or not found:
+        raise SettingError(f"{file}: holds no settings: give another folder to write to")
+    return found

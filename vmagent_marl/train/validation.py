@@ -10,8 +10,6 @@ from vmagent_marl import windows
 from vmagent_marl.policies.policy import Policy
 from vmagent_marl.scenario import Scenario
 
-CHOSEN_ON = 0  # seed of the episodes on which checkpoints are chosen
-
 
 @dataclass(frozen=True)
 class Score:
@@ -32,7 +30,7 @@ class Validation:
         scenario: Scenario,
         *,
         episodes: int,
-        seed: int = CHOSEN_ON,
+        seed: int = 0,
         window: str = "validation",
     ) -> None:
         self._simulator = scenario.simulator(batch=episodes)

@@ -18,6 +18,7 @@ from vmagent_marl.sim import Episode, Simulator
 from vmagent_marl.sim.metrics import cluster_profit
 from vmagent_marl.sim.state import NOBODY, NOW, PLACED, PLACED_IN
 from vmagent_marl.trace import Trace
+from vmagent_marl.trace.units import DAY, HOUR
 from vmagent_marl.view.style import FAINT, INK, OUT, PALETTE, SHARES, drawing
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-HOUR, DAY = 3600, 86_400  # s
 GAP = 0.6  # of a row, between clusters
 RULED = 40  # servers up to which a line parts their rows
 SHORT = 3 * HOUR  # s; up to it time is told in minutes

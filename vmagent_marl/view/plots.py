@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vmagent_marl.episodes.intervals import mean_interval
 from vmagent_marl.errors import SettingError, TraceError, nearest
 from vmagent_marl.evaluation import Scores
-from vmagent_marl.evaluation.statistics import mean_interval
-from vmagent_marl.trace import NEVER, Trace
-from vmagent_marl.trace.describe import describe
+from vmagent_marl.trace import NEVER, Trace, describe, load_over_time
+from vmagent_marl.trace.units import DAY, HOUR, MILLI
 from vmagent_marl.view.style import FAINT, INK, PALETTE, drawing
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Curve = str | Path | tuple[ArrayLike, ArrayLike]
 
-HOUR, DAY = 3600, 86_400  # s
 SKEWED = 20.0  # largest over median from which waits are drawn on a logarithmic axis
 
 _SCORE_LABELS = {
@@ -73,8 +72,7 @@ def plot_scores(scores: Scores, path: str | Path) -> Path:
         better = "less is better" if scores.less_is_better else "more is better"
         axes.set_xlabel(f"{_SCORE_LABELS[scores.score]}; {better}")
         number = len(scores.results[0].played)
-        window = "given rows" if scores.window == "all" else f"{scores.window} window"
-        title = f"{scores.scenario.name}: {number} episodes, {window}"
+        title = f"{scores.scenario.name}: {number} episodes, {scores.where}"
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
         blocks = scores.block_count
         drawn = f"95 % interval over {blocks} blocks" if blocks > 1 else "too few for an interval"
@@ -209,15 +207,10 @@ def _requests_per_hour(axes: Axes, trace: Trace) -> None:
 
 
 def _running_cpu(axes: Axes, trace: Trace) -> None:
-    last = int(trace.arrival[-1])
-    ends = trace.departure <= last
-    time = np.concatenate([trace.departure[ends], trace.arrival])
-    change = np.concatenate([-trace.cpu[ends].astype(np.int64), trace.cpu.astype(np.int64)])
-    order = time.argsort(kind="stable")  # departures come first in their second
-    time, running = time[order], np.cumsum(change[order]) / 1000
-    at = np.linspace(int(trace.arrival[0]), last, 1500)
+    time, running = load_over_time(trace, trace.cpu)
+    at = np.linspace(int(trace.arrival[0]), int(trace.arrival[-1]), 1500)
     shown = running[np.searchsorted(time, at, side="right") - 1]
-    axes.plot(at / DAY, shown, color=PALETTE[2], linewidth=1.0)
+    axes.plot(at / DAY, shown / MILLI, color=PALETTE[2], linewidth=1.0)
     axes.set_title("Running at once")
     axes.set_xlabel("time (days)")
     axes.set_ylabel("running VMs' size (vCPU)")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.evaluation.json_form import replacing
+from vmagent_marl.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,15 +17,14 @@ from minari.namespace import create_namespace, list_local_namespaces
 from minari.storage import get_dataset_path
 from numpy.typing import NDArray
 
+from vmagent_marl import sim
 from vmagent_marl.envs.registration import SINGLE, gym_id
 from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
 from vmagent_marl.episodes.block import metrics_from
+from vmagent_marl.episodes.coverage import Statistics
 from vmagent_marl.episodes.episode import Episode
-from vmagent_marl.episodes.statistics import Statistics
 from vmagent_marl.errors import DatasetError, unknown_name
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import Episode as Played
-from vmagent_marl.sim import ObservationLayout
 
 OWN = "vmagent_marl"  # key of what is ours in the metadata
 NAMESPACE = "vmagent"
@@ -75,7 +74,7 @@ def write_dataset(
     folder: Path,
     name: str,
     scenario: Scenario,
-    layout: ObservationLayout,
+    layout: sim.ObservationLayout,
     window: str,
     episodes: Iterable[Episode],
     about: Mapping[str, Any],
@@ -220,7 +219,7 @@ def _loaded(data: Any, about: dict[str, Any]) -> Episode:
         component=int(infos["component"][-1, 0]),
         terminated=bool(data.terminations[-1]),
         truncated=bool(data.truncations[-1]),
-        played=Played(
+        played=sim.Episode(
             first=int(options["start"]),
             stop=int(options["stop"]),
             number=int(options["number"]),

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vmagent_marl.policies import Policy, check_policy
+from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Metrics
 from vmagent_marl.trace import Trace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BATCH = 64  # environments side by side; more gain little
 
@@ -28,6 +24,7 @@ class Played:
     metrics: Metrics
     team_return: float  # sum over the episode of the mean of the agents' rewards
     own_returns: tuple[float, ...]  # of each agent, before sharing
+    transitions: int  # answers of each agent
 
 
 def play(
@@ -52,39 +49,28 @@ def play(
     to_play = deque(range(len(episodes)))
     plays = np.full(sim.batch, -1)  # number of the episode in each environment; -1: none
     own = np.zeros((sim.batch, sim.clusters))
+    length = np.zeros(sim.batch, np.int64)
     results: dict[int, Played] = {}
-    with _counter(policy.name, len(episodes), progress) as count:
+    with counter(policy.name, len(episodes), unit="episodes", shown=progress) as count:
         while len(results) < len(episodes):
             begin: dict[int, Episode] = {}
             for b in np.flatnonzero(~sim.running).tolist():
                 if plays[b] >= 0:
                     returns = tuple(own[b].tolist())
-                    results[int(plays[b])] = Played(sim.metrics(b), float(own[b].mean()), returns)
+                    results[int(plays[b])] = Played(
+                        sim.metrics(b), float(own[b].mean()), returns, int(length[b])
+                    )
                     plays[b] = -1
                     count()
                 if to_play:
                     plays[b] = to_play.popleft()
-                    own[b] = 0.0
+                    own[b], length[b] = 0.0, 0
                     begin[b] = episodes[plays[b]]
             if begin:
                 sim.reset(begin)
                 continue  # an episode may end before its first decision
+            length += sim.running
             actions, _ = policy.act(sim, sim.keys())
             sim.step(actions)
             own += sim.own_reward
     return [results[i] for i in range(len(episodes))]
-
-
-@contextmanager
-def _counter(label: str, total: int, shown: bool) -> Iterator[Callable[[], None]]:
-    """A function to call after each episode; it moves a bar on the error stream where wanted."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)

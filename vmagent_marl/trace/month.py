@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.trace.units import MIB, MILLI
+
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
@@ -94,8 +96,8 @@ def month_statistics() -> MonthStatistics:
     sizes = np.array(raw["types"], dtype=np.int32)  # (type, resource) in vCPU, GB
     days = [raw["day"].get(str(t), raw["day"]["*"]) for t in range(len(sizes))]
     return MonthStatistics(
-        cpu=sizes[:, 0] * np.int32(1000),
-        memory=sizes[:, 1] * np.int32(1024),
+        cpu=sizes[:, 0] * np.int32(MILLI),
+        memory=sizes[:, 1] * np.int32(MIB),
         bursts_per_day=np.array(raw["bursts_per_day"]),
         overdispersion=np.array(raw["overdispersion"]),
         day=np.array(days),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vmagent_marl import windows
+from vmagent_marl.episodes.play import Played, play
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.evaluation import Played, play
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
@@ -29,12 +29,13 @@ def play_one(scenario: Scenario, name: str, episode: Episode) -> Played:
     """The obvious way: one environment, one step after the other."""
     policy, sim = make_policy(name), scenario.simulator(batch=1)
     sim.reset({0: episode})
-    own = np.zeros(sim.clusters)
+    own, length = np.zeros(sim.clusters), 0
     while sim.running[0]:
         actions, _ = policy.act(sim, sim.keys())
         sim.step(actions)
         own += sim.own_reward[0]
-    return Played(sim.metrics(0), float(own.mean()), tuple(own.tolist()))
+        length += 1
+    return Played(sim.metrics(0), float(own.mean()), tuple(own.tolist()), length)
 
 
 @pytest.mark.parametrize("policy", ["first-fit", "random"])
