@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmagent_marl.policies import Policy
     from vmagent_marl.policies.checkpoint import NetworkPolicy
 
+VALIDATED = 8  # episodes, as the programs validate on
 MARK = "demo.txt"  # in a folder that a demo made, and that the next one may replace
 LEARNERS = {"masked CQL": "discrete_cql", "behaviour cloning": "behaviour_cloning"}  # programs
 BASELINE = {"region-prices": "accept-always", "recovering": "first-fit"}
@@ -71,7 +72,7 @@ def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0)
         console.print(f"  {file}", highlight=False)
     console.print(
         f"The data sets are in {os.environ['MINARI_DATASETS_PATH']}; set MINARI_DATASETS_PATH to "
-        "it to load them. Next: `vmagent-marl list`.",
+        "it to load them. Next: `vmagent-marl list`, or the demo on your own trace (--trace FILE).",
         soft_wrap=True,
         highlight=False,
     )
@@ -131,8 +132,24 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
     console.print("\n[bold]4. Compare[/]  on the test window, which nobody has seen")
     scores = compare("test")
     print_scores(scores, console=console)
+    _conclude(scores, [policy.name for policy in recorded], console)
     write_json(scores, out / "scores.json")
-    _draw(scores, players[scores.ranked[0]], out)
+    _draw(scores, players, out)
+
+
+def _conclude(scores: Scores, recorded: list[str], console: Console) -> None:
+    """Every learner against the best it learned from, and against the best heuristic."""
+    teacher = next(name for name in scores.ranked if name in recorded)
+    reference = scores.reference or scores.baseline
+    for learner in LEARNERS:
+        told = []
+        for other in (teacher, reference):
+            gap = scores.difference(learner, other)
+            sure = (
+                "no sure difference" if gap.holds_zero else "better" if gap.value > 0 else "worse"
+            )
+            told.append(f"{gap.value:+.3g} against {other} ({sure})")
+        console.print(f"{learner}: {', '.join(told)}", highlight=False, soft_wrap=True)
 
 
 def _learn(
@@ -150,14 +167,17 @@ def _learn(
     return dataclasses.replace(load_policy(folder / "policy.pt"), name=label)
 
 
-def _draw(scores: Scores, best: Policy, out: Path) -> None:
+def _draw(scores: Scores, players: dict[str, Policy], out: Path) -> None:
     """Scores, learning curves, and the best policy's first episode on the servers."""
+    from vmagent_marl.train.validation import Validation
     from vmagent_marl.view.heatmap import plot_occupancy, record_occupancy
     from vmagent_marl.view.plots import plot_learning_curve, plot_scores
     from vmagent_marl.windows import episode_of
 
     plot_scores(scores, out / "scores.png")
     curves = {label: out / program / "curve.csv" for label, program in LEARNERS.items()}
+    validation = Validation(scores.scenario, episodes=VALIDATED)  # the very episodes of the curves
+    held_against = dict.fromkeys([scores.reference or scores.baseline, scores.baseline, "random"])
     plot_learning_curve(
         curves,
         out / "learning.png",
@@ -165,7 +185,9 @@ def _draw(scores: Scores, best: Policy, out: Path) -> None:
         title=f"{scores.scenario.name}: learning from the recording",
         x_label="updates",
         y_label="mean return on validation",
+        levels={name: validation.score(players[name]).mean_return for name in held_against},
     )
     trace = scores.scenario.load_trace()
     episode = episode_of(scores.scenario, trace, scores.window, seed=scores.seed, number=0)
+    best = players[scores.ranked[0]]
     plot_occupancy(record_occupancy(scores.scenario, best, episode), out / "episode.png")

@@ -53,12 +53,14 @@ def evaluate(
         starts=None if starts is None else read_starts(starts),
         progress=not quiet,
     )
-    print_scores(scores)
+    # files first: whoever reads the table may close the pipe before its end
     if json is not None:
         write_json(scores, json)
-        print(json)
     if plot is not None:
         from vmagent_marl.view.plots import plot_scores
 
         plot_scores(scores, plot)
-        print(plot)
+    print_scores(scores)
+    for file in (json, plot):
+        if file is not None:
+            print(file)

@@ -6,7 +6,6 @@ import operator
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import AECEnv
 
@@ -39,14 +38,6 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         super().__init__()
         self.set_up(scenario, **options)
         self.agents = []
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """The same object at every call."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Discrete:
-        """The same object at every call."""
-        return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin the seed's next episode; `options`: its `number`, its `start` and `stop` rows."""
@@ -94,17 +85,6 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
             self.truncations[agent],
             self.infos[agent],
         )
-
-    def state(self) -> NDArray[np.float32]:
-        """What a centralised critic may read: see `vmagent_marl.sim.global_state`."""
-        return self.global_state()
-
-    def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
-        return self.game.render()
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def snapshot(self) -> Any:
         """Everything that changes, for `restore`."""

@@ -49,6 +49,26 @@ class Agents:
         """This environment."""
         return self
 
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """The same object at every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Discrete:
+        """The same object at every call."""
+        return self.action_spaces[agent]
+
+    def state(self) -> NDArray[np.float32]:
+        """What a centralised critic may read: see `vmagent_marl.sim.global_state`."""
+        state: NDArray[np.float32] = global_state(self.game.simulator)[0]
+        return state
+
+    def render(self) -> Any:
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
+        return self.game.render()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def observation_of(self, k: int) -> Any:
         """A copy of what cluster k sees, which no later step changes."""
         simulator = self.game.simulator
@@ -87,11 +107,6 @@ class Agents:
             for k, agent in enumerate(self.possible_agents):
                 infos[agent]["action_mask"] = simulator.mask[0, k].copy()
         return infos
-
-    def global_state(self) -> NDArray[np.float32]:
-        """(state_size,)"""
-        state: NDArray[np.float32] = global_state(self.game.simulator)[0]
-        return state
 
     def snapshot(self) -> Any:
         """Everything that changes, for `restore`."""

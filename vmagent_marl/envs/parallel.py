@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from vmagent_marl.envs.agents import Agents
@@ -44,14 +42,6 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
         """Options are those of `Game`, and any field of the scenario."""
         self.set_up(scenario, **options)
         self.agents = []
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """The same object at every call."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Discrete:
-        """The same object at every call."""
-        return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -92,14 +82,3 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
         if terminated or truncated:
             self.agents = []
         return step
-
-    def state(self) -> NDArray[np.float32]:
-        """What a centralised critic may read: see `vmagent_marl.sim.global_state`."""
-        return self.global_state()
-
-    def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
-        return self.game.render()
-
-    def close(self) -> None:
-        """Nothing is open."""

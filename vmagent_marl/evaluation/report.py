@@ -40,7 +40,7 @@ def score_table(scores: Scores, *, baseline: str | None = None, width: int = 80)
         ("95 % interval", [_interval(scores.estimate(p)) for p in ranked]),
     ]
     if len(ranked) > 1:
-        columns.append((f"less {other}", [_difference(scores, p, other) for p in ranked]))
+        columns.append((f"vs {other}", [_difference(scores, p, other) for p in ranked]))
     return _table(ranked, columns, width, _title(scores), _caption(scores, other))
 
 
@@ -105,7 +105,7 @@ def _caption(scores: Scores, baseline: str) -> str:
     }[scores.score]
     lines = [f"{scores.score}: {about}; {better}."]
     if len(scores.results) > 1:
-        lines.append(f"less {baseline}: difference on the same episodes, with its 95 % interval.")
+        lines.append(f"vs {baseline}: difference on the same episodes, with its 95 % interval.")
     blocks, episodes = scores.block_count, len(scores.results[0].played)
     if blocks == 1:
         lines.append("Intervals: unknown, as the episodes share rows of one block of the trace.")

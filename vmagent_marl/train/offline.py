@@ -60,6 +60,7 @@ def train_offline(
     _check(
         config,
         seed,
+        reward_scale,
         steps=steps,
         validate_every=validate_every,
         validation_episodes=validation_episodes,
@@ -179,7 +180,7 @@ def _drawing_from(*seed: int) -> Iterator[None]:
         yield
 
 
-def _check(config: Any, seed: int, **counts: int) -> None:
+def _check(config: Any, seed: int, reward_scale: float | None, **counts: int) -> None:
     if seed < 0:
         raise SettingError(f"seed: {seed} is negative: give 0 or more")
     counts["batch_size"] = config.batch_size
@@ -187,6 +188,12 @@ def _check(config: Any, seed: int, **counts: int) -> None:
     for name, value in counts.items():
         if value < 1:
             raise SettingError(f"{name}: {value} is too few: give 1 or more")
+    if reward_scale is not None and not reward_scale > 0:
+        raise SettingError(f"reward_scale: {reward_scale} is not positive: give more than 0")
+    if not 0.0 < config.learning_rate < math.inf:
+        raise SettingError(f"learning_rate: {config.learning_rate} is not positive: give e.g. 3e-4")
+    if not getattr(config, "alpha", 0.0) >= 0:
+        raise SettingError(f"alpha: {config.alpha} is negative: give 0 or more")
     if not 0.0 <= config.gamma <= 1.0:
         raise SettingError(f"gamma: {config.gamma} is no discount: give 0 to 1")
 

@@ -90,8 +90,9 @@ def plot_learning_curve(
     title: str = "Learning curve",
     x_label: str | None = None,
     y_label: str | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> Path:
-    """Lines of a score over training, by label.
+    """Lines of a score over training, by label, and dashed `levels` to hold them against.
 
     A curve is a CSV file with columns `x` and `y` (rows without a value of `y` are passed over), or
     arrays x (n,) and y (n,) or (runs, n); several runs are drawn as their mean with a band, its
@@ -112,6 +113,8 @@ def plot_learning_curve(
                 band = [mean_interval(column) for column in runs.T]
                 low, high = [e.low for e in band], [e.high for e in band]
                 axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        for i, (label, level) in enumerate((levels or {}).items(), start=len(curves)):
+            axes.axhline(level, ls="--", lw=1, color=PALETTE[i % len(PALETTE)], label=label)
         axes.set_title(title)
         axes.set_xlabel(x_label or _words(x))
         axes.set_ylabel(y_label or _words(y))
