@@ -260,3 +260,12 @@ def test_intervals_are_reproducible(scenario: Scenario, scores: Scores) -> None:
     for policy in POLICIES:
         assert again.estimate(policy) == scores.estimate(policy)
         assert np.array_equal(again.values(policy), scores.values(policy))
+
+
+def test_what_is_no_policy_is_refused_and_noise_is_no_reference() -> None:
+    for nonsense in (None, 3, [3]):
+        with pytest.raises(PolicyError, match="is no policy"):
+            evaluate("tiny", nonsense)  # type: ignore[arg-type]  # that is the test
+    noisy = make_policy("first-fit", epsilon=0.01)
+    scores = evaluate("tiny", [noisy, "worst-fit", "random"], episodes=5)
+    assert scores.reference == "worst-fit"

@@ -46,8 +46,8 @@ ACTS = (
     ),
     Act(
         "recovering",
-        "recovering-mixed",
-        steps={"masked CQL": 3000, "behaviour cloning": 1500},
+        "recovering-noisy",
+        steps={"masked CQL": 5000, "behaviour cloning": 5000},
         episodes=100,
     ),
 )
@@ -138,12 +138,12 @@ def _play(act: Act, out: Path, trace: str | None, seed: int, console: Console) -
 
 
 def _conclude(scores: Scores, recorded: list[str], console: Console) -> None:
-    """Every learner against the best it learned from, and against the best heuristic."""
+    """Every learner against the baseline, the best it learned from, and the best heuristic."""
     teacher = next(name for name in scores.ranked if name in recorded)
     reference = scores.reference or scores.baseline
     for learner in LEARNERS:
         told = []
-        for other in (teacher, reference):
+        for other in dict.fromkeys((scores.baseline, teacher, reference)):
             gap = scores.difference(learner, other)
             sure = (
                 "no sure difference" if gap.holds_zero else "better" if gap.value > 0 else "worse"

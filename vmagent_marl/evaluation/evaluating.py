@@ -86,14 +86,18 @@ def evaluate(
 
 
 def _is_heuristic(policy: Policy) -> bool:
-    """Whether it may be the one that others are measured by: decentralised, and not learned."""
-    return isinstance(policy, Heuristic) and policy.needs != "everything"
+    """Whether it is a rule that clusters can follow by themselves, and without noise."""
+    plain = isinstance(policy, Heuristic) and policy.epsilon == 0.0
+    return plain and policy.needs != "everything"
 
 
 def _players(policies: str | Policy | Sequence[str | Policy]) -> list[Policy]:
     several = policies if isinstance(policies, Sequence) else [policies]
     given = [policies] if isinstance(policies, str) else several
     players = [make_policy(p) if isinstance(p, str) else p for p in given]
+    for player in players:
+        if not hasattr(player, "act"):
+            raise PolicyError(f"{player!r} is no policy: give a name, a checkpoint or a `Policy`")
     names = [policy.name for policy in players]
     if not names:
         raise PolicyError("no policy to evaluate: name one or more")
