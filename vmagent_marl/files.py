@@ -32,3 +32,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # where nothing could be written, nothing is left
             unfinished.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path | None) -> None:
+    """Raise what `replacing` would, before the work whose result it is to hold; None is fine."""
+    if path is None:
+        return
+    with contextlib.suppress(_Untouched), replacing(path) as unfinished:
+        unfinished.touch()
+        raise _Untouched
+
+
+class _Untouched(Exception):
+    """Leaves `replacing` without replacing anything."""

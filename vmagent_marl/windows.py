@@ -63,7 +63,7 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
 def episode_of(scenario: Scenario, trace: Trace, window: str, *, seed: int, number: int) -> Episode:
     """Episode `number` of a window: its start is drawn from (seed, number) alone."""
     if not (0 <= seed <= MOST and 0 <= number <= MOST):
-        raise ScenarioError(f"seed {seed} or episode {number} is out of range: give 0 to 2**63 - 1")
+        raise ScenarioError(f"seed {seed}, episode {number}: give a seed of 0 to 2**63 - 1")
     first, stop = starts_of(scenario, trace, window)
     start = int(np.random.default_rng((seed, number)).integers(first, stop))
     return Episode(first=start, stop=rows_of(trace, window)[1], number=number, seed=seed)

@@ -200,3 +200,30 @@ def test_an_oversize_vm_is_one_line_of_warning(tmp_path):
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
     assert len(warnings) == 1
     assert "1 VMs of trace 'vms'" in warnings[0]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path):
+    trace = ["--scenario", "tiny", "--policy", "first-fit", "--quiet"]
+    assert "is a folder" in fails(capsys, "collect", *trace, "--card", str(tmp_path))
+    main(["collect", *trace, "--card", str(tmp_path / "card.md")])  # nothing was made before
+    capsys.readouterr()
+    for option in ("--json", "--plot"):
+        assert "is a folder" in fails(capsys, "evaluate", *trace, option, str(tmp_path))
+        assert "first-fit" not in capsys.readouterr().out
+
+
+def test_a_demo_that_cannot_play_leaves_the_earlier_one(capsys, tmp_path):
+    (tmp_path / "demo.txt").write_text("an earlier demo's")
+    (tmp_path / "kept").write_text("")
+    for wrong in (["--trace", "nowhere.csv"], ["--seed", "-1"]):
+        fails(capsys, "demo", "--out", str(tmp_path), *wrong)
+    assert (tmp_path / "kept").exists()
+    assert "is a file" in fails(capsys, "demo", "--out", str(tmp_path / "kept"))
+    (tmp_path / "demo.txt").unlink()
+    assert "something else than a demo" in fails(capsys, "demo", "--out", str(tmp_path))
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    command = f"set -o pipefail; {sys.executable} -m vmagent_marl.cli.main list | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from vmagent_marl.errors import VmagentError
 from vmagent_marl.evaluation import Scores, evaluate, print_scores, to_json, write_json
+from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Metrics
 
@@ -179,3 +180,14 @@ def test_what_fails_leaves_the_old_file(
         write_json(single, file)
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_no_cell_is_cut_where_names_are_long() -> None:
+    """At no width: every word of a table is a word of the table that has all the room it wants."""
+    policy = replace(make_policy("first-fit"), name="runs/faraway/bc/policy.pt")
+    scores = evaluate("recovering", [policy, "server-best-fit", "random"], episodes=4)
+    words = set(printed(scores, 400).split())
+    for width in range(70, 121):
+        text = printed(scores, width)
+        assert all(len(line.rstrip()) <= width for line in text.splitlines())
+        assert {word for word in text.split() if "─" not in word} <= words

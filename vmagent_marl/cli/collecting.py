@@ -7,6 +7,7 @@ from typing import Literal
 
 from vmagent_marl.cli.options import scenario_fields
 from vmagent_marl.errors import SettingError
+from vmagent_marl.files import check_writable
 
 
 def collect(
@@ -69,6 +70,7 @@ def collect(
             trace=trace,
             fields=fields,
         )
+    check_writable(card)
     made = build(chosen, workers=workers, overwrite=overwrite, progress=not quiet)
     print(made)
     if card is not None:

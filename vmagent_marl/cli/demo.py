@@ -61,7 +61,13 @@ def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0)
         trace: a trace file in the place of the embedded synthetic month.
         seed: of training and evaluation.
     """
+    from vmagent_marl.envs.game import as_scenario
+
     console, began = Console(), time.monotonic()
+    if seed < 0:
+        raise VmagentError(f"seed: {seed} is negative: give 0 or more")
+    for act in ACTS:  # what cannot be played is refused before an earlier demo goes
+        as_scenario(act.scenario, **({} if trace is None else {"trace": trace})).simulator()
     _make_room(out)
     os.environ["MINARI_DATASETS_PATH"] = str((out / "datasets").absolute())  # nobody else's
     for act in ACTS:
@@ -80,6 +86,8 @@ def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0)
 
 def _make_room(out: Path) -> None:
     """An empty folder; what stands there goes only if an earlier demo made it."""
+    if out.exists() and not out.is_dir():
+        raise VmagentError(f"{out}: is a file: name a folder")
     if out.exists() and any(out.iterdir()):
         if not (out / MARK).is_file():
             raise VmagentError(f"{out} holds something else than a demo: name another --out")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from vmagent_marl.cli.options import scenario_fields
+from vmagent_marl.files import check_writable
 
 
 def evaluate(
@@ -43,6 +44,8 @@ def evaluate(
     from vmagent_marl.policies import policy_names
     from vmagent_marl.scenario import load_scenario
 
+    for file in (json, plot):
+        check_writable(file)
     chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
     scores = play_and_score(
         chosen,

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given == ["--version"]:
         print(__version__)
         return
+    Console.on_broken_pipe = _break  # type: ignore[assignment,method-assign]  # rich exits with 1
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
     try:
         if given[:1] == ["run"] and len(given) > 1 and not given[1].startswith("-"):
@@ -62,6 +63,11 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _say("interrupted: the same command again goes on or starts over")
         sys.exit(INTERRUPTED)
+
+
+def _break(console: Console) -> None:
+    """Who reads has seen enough: to be told apart from what went wrong."""
+    raise BrokenPipeError
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:

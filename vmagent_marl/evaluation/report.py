@@ -14,6 +14,7 @@ from vmagent_marl.evaluation.scores import Result, Scores
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
+EDGES = 6  # characters that the table's sides take
 NAME = 16  # characters to which a policy's name may be folded
 FEW_BLOCKS = 10  # below it, percentile intervals are noticeably too narrow
 
@@ -68,7 +69,7 @@ def _table(
     names = [fill(p, NAME, break_long_words=False) for p in policies]
     wide = [max(len(word) for word in [*title.split(), *cells]) for title, cells in columns]
     folded = max(len(line) for name in names for line in name.split("\n"))
-    left = width - 3 - folded
+    left = width - EDGES - folded
     fitting = [i for i in range(len(columns)) if sum(wide[: i + 1]) + 2 * (i + 1) <= left]
     spare = left - sum(wide[i] + 2 for i in fitting)
     if max(map(len, policies)) - folded <= spare:

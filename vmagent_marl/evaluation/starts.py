@@ -20,7 +20,8 @@ def read_starts(path: str | Path) -> list[int]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: cannot be read ({error}): give a file of rows") from None
+        reason = getattr(error, "strerror", None) or "no text"
+        raise SettingError(f"{path}: cannot be read ({reason}): give a file of rows") from None
     starts = []
     for number, line in enumerate(text.splitlines(), start=1):
         entry = line.partition("#")[0].strip()
