@@ -203,6 +203,8 @@ class Ledger:
             "start": twin.episode.first,
             "requests": len(offered),
             "placed": sum(self.placed),
+            "placed_cpu_s": sum(map(sum, self.earned)) / 1000,
+            "placed_large": sum(self.placed_large),
             "turned_away": len(lost),
             "turned_away_cpu_s": float(sum(map(could_run, lost_rows))),
             "turned_away_large": sum(request.total[CPU] >= LARGE for request in lost),

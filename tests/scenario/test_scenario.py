@@ -11,6 +11,8 @@ import pytest
 from vmagent_marl import catalog
 from vmagent_marl.errors import ScenarioError, TraceError, UnknownNameError
 from vmagent_marl.scenario import (
+    MOST_CLUSTERS,
+    MOST_SERVERS,
     REWARDS,
     Expansion,
     OversizeWarning,
@@ -18,8 +20,9 @@ from vmagent_marl.scenario import (
     load_scenario,
     scenario_from,
 )
-from vmagent_marl.sim import Episode
+from vmagent_marl.sim import Episode, state
 from vmagent_marl.sim.rewards import NAMES
+from vmagent_marl.sim.rules import NODES
 from vmagent_marl.trace import NEVER
 from vmagent_marl.windows import episode_of, rows_of, starts_of
 
@@ -222,8 +225,10 @@ def test_who_waits_must_fit_its_own_chain(tmp_path):
         load_scenario("region-prices", tries=1, **fields).simulator()
 
 
-def test_the_names_of_rewards_are_the_kernels():
+def test_the_names_of_rewards_and_the_bounds_are_the_kernels():
     assert REWARDS == NAMES
+    assert MOST_CLUSTERS == state.MOST_CLUSTERS
+    assert NODES * MOST_SERVERS <= 1 << state.CLUSTER_SHIFT
 
 
 def test_the_readme_of_the_shelf_names_every_field_and_its_examples_play(tmp_path):

@@ -29,6 +29,7 @@ def policy_names(scenario: Scenario | None = None) -> list[str]:
     """Names of the heuristics; of those that go with a scenario, if one is given."""
     if scenario is None:
         return [*PACKING, *PASSING]
+    # for many clusters the default packing goes by the name of accept-always: the same policy
     names = [name for name in PACKING if name != DEFAULT_PACKING or scenario.clusters == 1]
     if scenario.clusters > 1:
         names += [name for name in PASSING if _goes_with(name, scenario)]

@@ -19,6 +19,7 @@ from vmagent_marl.sim.state import (
     NOW,
     OFFERED,
     PLACED,
+    PLACED_LARGE,
     SERVING,
     START,
     STRANDED_CPU,
@@ -42,6 +43,8 @@ class Metrics:
     start: int  # row of the trace of the first request
     requests: int  # offered, the one that ended the episode included
     placed: int  # VMs
+    placed_cpu_s: float  # vCPU-seconds that they ran up to the episode's end
+    placed_large: int  # those of 16 vCPU and more
     turned_away: int  # VMs
     turned_away_cpu_s: float  # their vCPU-seconds up to the episode's end
     turned_away_large: int  # those of 16 vCPU and more
@@ -95,6 +98,8 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
         start=first,
         requests=offered,
         placed=placed,
+        placed_cpu_s=float(earned(state, b).sum() / 1000.0),
+        placed_large=int(count[:, PLACED_LARGE].sum()),
         turned_away=int(clock[TURNED_AWAY]),
         turned_away_cpu_s=float(possible[turned_away].sum()),
         turned_away_large=int((turned_away & (feed.total[rows, CPU] >= LARGE_CPU)).sum()),
@@ -126,11 +131,15 @@ def integrals(state: State, b: int) -> NDArray[np.int64]:
     return state.level[b] * elapsed - state.moment[b]
 
 
+def earned(state: State, b: int) -> NDArray[np.int64]:
+    """(K, P) milli-vCPU x seconds since the episode began, by position in the chain."""
+    elapsed = state.clock[b, NOW] - state.clock[b, START]
+    return state.running[b] * elapsed - state.running_moment[b]
+
+
 def cluster_profit(rules: Rules, state: State, b: int) -> NDArray[np.float64]:
     """(K,) revenue less power of each cluster since the episode began."""
-    elapsed = state.clock[b, NOW] - state.clock[b, START]
-    earned = state.running[b] * elapsed - state.running_moment[b]
-    revenue = (earned * rules.kept).sum(axis=1) * rules.price / (1000.0 * HOUR)
+    revenue = (earned(state, b) * rules.kept).sum(axis=1) * rules.price / (1000.0 * HOUR)
     server_cpu = NODES * rules.node[:, CPU].astype(np.float64) / 1000.0
     burned = integrals(state, b)[:, ACTIVE] / HOUR * server_cpu * rules.power
     profit: NDArray[np.float64] = revenue - burned

@@ -93,7 +93,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 NOBODY = -1
 CLUSTER_SHIFT, POSITION_SHIFT = 21, 26  # bits of a `place_code`: 21 for the slot, 5, and 5
-MOST_SLOTS, MOST_CLUSTERS = 1 << CLUSTER_SHIFT, 1 << POSITION_SHIFT - CLUSTER_SHIFT
+MOST_CLUSTERS = 1 << POSITION_SHIFT - CLUSTER_SHIFT
 UNPLACED, GONE, ENDED = -1, -2, -3  # in `placed_at`: never placed, departed, killed
 
 
