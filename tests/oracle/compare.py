@@ -61,7 +61,7 @@ def assert_same_cluster(simulator: Simulator, b: int, k: int, twin: Twin) -> Non
     servers = range(twin.servers)
     slots = [(server, node) for server in servers for node in range(NODES)]
     free = [[twin.free(k, server, node, r) for server, node in slots] for r in range(2)]
-    np.testing.assert_array_equal(state.free[b, k], free, err_msg="free")
+    np.testing.assert_array_equal(simulator.free[b, k], free, err_msg="free")
     serving = [server < twin.in_service[k] for server in servers]
     np.testing.assert_array_equal(state.in_service[b, k], serving, err_msg="in_service")
     vms_on = [len(twin.vms_on(k, server)) for server in servers]

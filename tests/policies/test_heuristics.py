@@ -16,7 +16,7 @@ from vmagent_marl.windows import episode_of
 
 
 def share(sim, b, k, slot):
-    free = sim.state.free[b, k, :, slot]
+    free = sim.free[b, k, :, slot]
     return min(
         float(free[0]) / float(sim.rules.node[k, 0]), float(free[1]) / float(sim.rules.node[k, 1])
     )

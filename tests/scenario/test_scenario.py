@@ -157,7 +157,7 @@ def test_tiny_has_the_optimum_that_it_claims():
 
     def best(b):
         cpu = sim.feed.total[sim.state.clock[b, 3], 0]
-        free, mask = sim.state.free[b, 0, 0], sim.mask[b, 0]
+        free, mask = sim.free[b, 0, 0], sim.mask[b, 0]
         if mask[2]:
             return 2
         full = [int(free[0]), int(free[1])]

@@ -151,7 +151,7 @@ def outcomes(rows: list[Row], plan: list[int]) -> list[tuple[list[int], NDArray[
     simulator.reset({0: Episode(0)})
     seen = []
     for action in plan:
-        free = simulator.state.free.copy()
+        free = simulator.free.copy()
         simulator.step([[action]])
         seen.append((simulator.state.outcome[0, [PLACED_IN, SLOT]].tolist(), free))
     assert simulator.terminated[0]

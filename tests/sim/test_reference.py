@@ -64,7 +64,7 @@ def first_failures(
         plans = simulator.mask.argmax(axis=2)
         for b in np.flatnonzero(simulator.running).tolist():
             if plans[b, 0] == simulator.actions - 1:  # nothing but pass is legal
-                by_node = simulator.state.free[b, 0].T / np.array([1000, 1024])
+                by_node = simulator.free[b, 0].T / np.array([1000, 1024])
                 free[b] = by_node.ravel().tolist()
                 continue
             if episodes[b]["policy"] == "random":

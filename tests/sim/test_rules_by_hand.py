@@ -41,7 +41,7 @@ def test_a_halved_vm_takes_both_nodes_and_rounds_up() -> None:
     simulator.step([[1]])
     assert not simulator.state.illegal[0, 0]
     assert simulator.state.effective[0, 0] == 0
-    assert simulator.state.free[0, 0].tolist() == [[2500, 2500], [5632, 5632]]
+    assert simulator.free[0, 0].tolist() == [[2500, 2500], [5632, 5632]]
 
 
 def test_departures_come_before_the_arrival_of_their_second() -> None:

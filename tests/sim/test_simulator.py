@@ -123,10 +123,10 @@ def test_resources_are_conserved(world: World) -> None:
     step = 0
     while True:
         state = simulator.state
-        assert (state.free >= 0).all()
+        assert (simulator.free >= 0).all()
         used = state.level[..., USED_CPU : USED_CPU + 2]
         capacity = state.in_service.sum(axis=2)[..., None] * NODES * world.rules.node.astype(int)
-        np.testing.assert_array_equal(state.free.sum(axis=3) + used, capacity)
+        np.testing.assert_array_equal(simulator.free.sum(axis=3) + used, capacity)
         if not simulator.running.any():
             break
         simulator.step(answers(world.tape, step, simulator.mask))
@@ -160,7 +160,7 @@ def test_all_is_empty_after_the_last_departure(world: World) -> None:
     assert (state.vms_on == 0).all()
     assert (state.running == 0).all()
     capacity = rules.node[None, :, :, None] * np.repeat(state.in_service, NODES, axis=2)[:, :, None]
-    np.testing.assert_array_equal(state.free, capacity)
+    np.testing.assert_array_equal(simulator.free, capacity)
 
 
 def test_an_episode_may_be_longer_than_the_room_it_starts_with() -> None:

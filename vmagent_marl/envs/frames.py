@@ -52,7 +52,7 @@ def used_shares(sim: Simulator, b: int = 0) -> NDArray[np.float64]:
     A server of a drained cluster counts as in use until its last VM has left.
     """
     clusters, servers = sim.state.in_service.shape[1:]
-    free = sim.state.free[b].reshape(clusters, 2, servers, NODES)
+    free = sim.free[b].reshape(clusters, 2, servers, NODES)
     here = taking(sim, b) | (sim.state.vms_on[b] > 0)
     used = 1.0 - free / sim.rules.node[:, :, None, None]
     shares: NDArray[np.float64] = np.where(here[:, None, :, None], used, np.nan)

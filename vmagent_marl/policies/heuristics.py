@@ -13,10 +13,11 @@ from vmagent_marl.policies import packing, passing
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.draws import below, mix, uniform
+from vmagent_marl.sim.fit import NONE, fits
 from vmagent_marl.sim.handle import World, unpacker
 from vmagent_marl.sim.jit import entry, part
-from vmagent_marl.sim.rules import Feed, Rules
-from vmagent_marl.sim.state import RUNNING, STATUS, State
+from vmagent_marl.sim.rules import NODES, Feed, Rules
+from vmagent_marl.sim.state import DOWN, HOME, ROW, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
@@ -88,7 +89,7 @@ def _act(
     packing_rule, passing_rule, epsilon = heuristic
     for b in range(actions.shape[0]):
         if state.clock[b, STATUS] != RUNNING:  # its row may lie behind the trace's last
-            actions[b, :] = state.mask.shape[2] - 1
+            actions[b, :] = NODES * state.in_service.shape[2]
             chances[b, :] = 0.0
             continue
         for k in range(actions.shape[1]):
@@ -96,11 +97,11 @@ def _act(
             if epsilon == 0.0 and packing_rule != RANDOM:
                 actions[b, k], chances[b, k] = planned, 0.0
                 continue
-            legal = count_legal(state, b, k)
+            legal = count_legal(rules, feed, state, b, k)
             noise = mix(keys[b, k])
             taken = planned
             if uniform(noise) < epsilon:
-                taken = random_legal(state, b, k, mix(noise))
+                taken = random_legal(rules, feed, state, b, k, mix(noise))
             chance = epsilon / legal
             if packing_rule == RANDOM:
                 chance = 1.0 / legal
@@ -121,13 +122,15 @@ def plan(
     passing_rule: int,
 ) -> int:
     """What a heuristic answers for cluster k if the request reaches it."""
-    pass_on = state.mask.shape[2] - 1
-    if packing_rule == RANDOM:
-        return random_legal(state, b, k, bits)
-    slot = pack(rules, feed, state, b, k, packing_rule)
-    if slot == packing.NONE:
+    pass_on = NODES * state.in_service.shape[2]
+    if state.counts[b, k, DOWN] > 0:
         return pass_on
-    if state.mask[b, k, pass_on] and pass_over(rules, feed, state, b, k, passing_rule):
+    if packing_rule == RANDOM:
+        return random_legal(rules, feed, state, b, k, bits)
+    slot = pack(rules, feed, state, b, k, packing_rule)
+    if slot == NONE:
+        return pass_on
+    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, passing_rule):
         return pass_on
     return slot
 
@@ -159,21 +162,31 @@ def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int)
 
 
 @part
-def count_legal(state: State, b: int, k: int) -> int:
-    """Legal actions of cluster k, pass included."""
-    legal = 0
-    for action in range(state.mask.shape[2]):
-        legal += state.mask[b, k, action]
-    return legal
+def may_pass(rules: Rules, state: State, b: int, k: int) -> bool:
+    """Whether cluster k may pass a request that fits its servers: see `show_mask`."""
+    distance = (k - state.clock[b, HOME]) % rules.servers.size
+    return rules.may_decline or distance != rules.tries - 1
 
 
 @part
-def random_legal(state: State, b: int, k: int, bits: np.uint64) -> int:
-    """A legal action of cluster k, each as likely."""
-    left = below(bits, count_legal(state, b, k))
-    for action in range(state.mask.shape[2]):
-        if state.mask[b, k, action]:
-            if left == 0:
-                return action
-            left -= 1
-    return state.mask.shape[2] - 1
+def count_legal(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
+    """Legal actions of cluster k, pass included."""
+    row, slots, room = state.clock[b, ROW], state.share.shape[2], 0
+    if state.counts[b, k, DOWN] == 0:
+        for slot in range(slots):
+            room += fits(feed, state, b, k, row, slot)
+    return room + (room == 0 or may_pass(rules, state, b, k))
+
+
+@part
+def random_legal(rules: Rules, feed: Feed, state: State, b: int, k: int, bits: np.uint64) -> int:
+    """A legal action of cluster k, each as likely; passing is the last of them."""
+    row, slots = state.clock[b, ROW], state.share.shape[2]
+    left = below(bits, count_legal(rules, feed, state, b, k))
+    if state.counts[b, k, DOWN] == 0:
+        for slot in range(slots):
+            if fits(feed, state, b, k, row, slot):
+                if left == 0:
+                    return slot
+                left -= 1
+    return slots

@@ -80,10 +80,9 @@ def next_departure(rules: Rules, feed: Feed, state: State, b: int) -> int:
         event = feed.events[state.clock[b, EVENT]]
         if event >= 0:
             return NEVER
-        row = ~event
-        vm = row - state.clock[b, FIRST]
+        vm = ~event - state.clock[b, FIRST]
         if vm >= 0 and state.placed_at[b, vm] >= 0:
-            return feed.arrival[row] + feed.lifetime[row]
+            return feed.second[state.clock[b, EVENT]]
         state.clock[b, EVENT] += 1
     return NEVER
 

@@ -16,21 +16,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-# Arrays by the type of their items and the number of their axes, for the fields of NamedTuples.
-Int8x3 = Annotated[NDArray[np.int8], 3]
-UInt8x1 = Annotated[NDArray[np.uint8], 1]
-UInt8x2 = Annotated[NDArray[np.uint8], 2]
-UInt8x3 = Annotated[NDArray[np.uint8], 3]
-Int32x1 = Annotated[NDArray[np.int32], 1]
-Int32x2 = Annotated[NDArray[np.int32], 2]
-Int32x3 = Annotated[NDArray[np.int32], 3]
-Int32x4 = Annotated[NDArray[np.int32], 4]
-Int64x1 = Annotated[NDArray[np.int64], 1]
-Int64x2 = Annotated[NDArray[np.int64], 2]
-Int64x3 = Annotated[NDArray[np.int64], 3]
-Float32x3 = Annotated[NDArray[np.float32], 3]
-Float64x1 = Annotated[NDArray[np.float64], 1]
-Float64x2 = Annotated[NDArray[np.float64], 2]
+# Items of arrays. A field of a NamedTuple is `Annotated[Int64, "B", "K", 10]`: its items, and its
+# axes. Axes of one name are of one length throughout a table, so that kernels compute a place once
+# for all arrays of the same axes; a number is a length that kernels know when they are compiled.
+Int8 = NDArray[np.int8]
+UInt8 = NDArray[np.uint8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 types: Any = numba.types  # which mypy does not see through
 World = Any  # the table of (Rules, Feed, State)
@@ -38,16 +32,27 @@ JIT = not numba.config.DISABLE_JIT
 
 
 def pack(*tuples: Any) -> Any:
-    """The table of some NamedTuples; with the JIT off, the tuples themselves."""
+    """The table of some NamedTuples; with the JIT off, the tuples themselves.
+
+    In the order of the fields: an array's address, then the lengths of its axes that no array
+    before it has named; or a number, a float by its bits.
+    """
     if not JIT:
         return tuples
     words: list[int] = []
+    lengths: dict[str, int] = {}
     for values in tuples:
         hints = get_type_hints(type(values), include_extras=True)
         for value, hint in zip(values, hints.values(), strict=True):
             if isinstance(value, np.ndarray):
                 assert numba.typeof(value).copy(readonly=False) == _kind(hint)  # C-contiguous too
-                words += [value.ctypes.data, *value.shape]
+                words.append(value.ctypes.data)
+                for axis, length in zip(_axes(hint), value.shape, strict=True):
+                    if isinstance(axis, str) and axis not in lengths:
+                        lengths[axis] = length
+                        words.append(length)
+                    known = lengths[axis] if isinstance(axis, str) else axis
+                    assert length == known, f"{hint}: {axis} is {known}, not {length}"
             elif hint is float:
                 words.append(int(np.float64(value).view(np.int64)))
             else:
@@ -59,12 +64,19 @@ def unpacker(*classes: type[Any]) -> Any:
     """A function for kernels: from the table of NamedTuples of these classes to the tuples."""
     if not JIT:
         return lambda table: table
-    wanted = types.Tuple([_tuple_kind(each) for each in classes])
+    hints = [list(get_type_hints(each, include_extras=True).values()) for each in classes]
+    wanted = types.Tuple(
+        [
+            types.NamedTuple([_kind(hint) for hint in fields], each)
+            for each, fields in zip(classes, hints, strict=True)
+        ]
+    )
 
     @intrinsic  # type: ignore[untyped-decorator]  # numba is not typed
     def unpack(typing_context: Any, table: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             table = context.make_array(signature.args[0])(context, builder, arguments[0])
+            lengths: dict[str, Any] = {}
             place = 0
 
             def word() -> Any:
@@ -72,21 +84,27 @@ def unpacker(*classes: type[Any]) -> Any:
                 place += 1
                 return builder.load(cgutils.gep_inbounds(builder, table.data, place - 1))
 
-            def value(kind: Any) -> Any:
-                if isinstance(kind, types.Array):
+            def length(axis: str | int) -> Any:
+                if not isinstance(axis, str):
+                    return context.get_constant(types.intp, axis)
+                if axis not in lengths:
+                    lengths[axis] = word()
+                return lengths[axis]
+
+            def value(hint: Any) -> Any:
+                if get_origin(hint) is Annotated:
                     address = word()
-                    return _array(
-                        context, builder, kind, address, [word() for _ in range(kind.ndim)]
-                    )
-                if isinstance(kind, types.Float):
+                    shape = [length(axis) for axis in _axes(hint)]
+                    return _array(context, builder, _kind(hint), address, shape)
+                if hint is float:
                     return builder.bitcast(word(), ir.DoubleType())
-                if isinstance(kind, types.Boolean):
+                if hint is bool:
                     return builder.icmp_signed("!=", word(), context.get_constant(types.int64, 0))
                 return word()
 
             tuples = [
-                context.make_tuple(builder, kind, [value(item) for item in kind.types])
-                for kind in wanted.types
+                context.make_tuple(builder, kind, [value(hint) for hint in fields])
+                for kind, fields in zip(wanted.types, hints, strict=True)
             ]
             return context.make_tuple(builder, wanted, tuples)
 
@@ -115,16 +133,36 @@ def _array(context: Any, builder: Any, kind: Any, address: Any, shape: list[Any]
     return array._getvalue()
 
 
-def _tuple_kind(named_tuple: type[Any]) -> Any:
-    """The numba type of a NamedTuple, from its annotations."""
-    hints = get_type_hints(named_tuple, include_extras=True)
-    return types.NamedTuple([_kind(hint) for hint in hints.values()], named_tuple)
+def _axes(hint: Any) -> tuple[str | int, ...]:
+    """The axes of an array's annotation."""
+    return get_args(hint)[1:]
 
 
 def _kind(hint: Any) -> Any:
     """The numba type of a field."""
     if get_origin(hint) is Annotated:
-        array, axes = get_args(hint)
-        item = get_args(get_args(array)[1])[0]
-        return types.Array(numba.from_dtype(np.dtype(item)), axes, "C")
+        item = get_args(get_args(get_args(hint)[0])[1])[0]
+        return types.Array(numba.from_dtype(np.dtype(item)), len(_axes(hint)), "C")
     return {int: types.int64, float: types.float64, bool: types.boolean}[hint]
+
+
+def _natural() -> Any:
+    """`natural`: the same number, which kernels may take to be never negative."""
+    if not JIT:
+        return lambda number: number
+
+    @intrinsic  # type: ignore[untyped-decorator]  # numba is not typed
+    def natural(typing_context: Any, number: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            zero = context.get_constant(number, 0)
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(1)])
+            assume = builder.module.declare_intrinsic("llvm.assume", (), kind)
+            builder.call(assume, [builder.icmp_signed(">=", arguments[0], zero)])
+            return arguments[0]
+
+        return number(number), build
+
+    return natural
+
+
+natural = _natural()

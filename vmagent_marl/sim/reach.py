@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vmagent_marl.sim.handle import World, pack, unpacker
+from vmagent_marl.sim.fit import NONE, lowest_slot
+from vmagent_marl.sim.handle import Int32, World, pack, unpacker
 from vmagent_marl.sim.jit import entry, part
-from vmagent_marl.sim.rules import CPU, MEMORY, NODES, Feed, Rules
+from vmagent_marl.sim.rules import HALVED, NODES, Feed, Rules
+from vmagent_marl.sim.state import BLOCK
 
 
 def first_fit_reach(rules: Rules, feed: Feed, first: int) -> int:
@@ -17,60 +18,46 @@ def first_fit_reach(rules: Rules, feed: Feed, first: int) -> int:
     arrivals: so the published protocol of arXiv 2504.14946 does, and its figures depend on it. It
     belongs to the length of an episode only.
     """
-    free = np.repeat(rules.node[0][:, None], NODES * int(rules.servers[0]), axis=1)
-    slot_of = np.full(len(feed.arrival) - first, -1, np.int32)
-    return int(_reach(pack(feed), free, slot_of, first))
+    slots = NODES * int(rules.servers[0])
+    blocks = -(-slots // BLOCK)
+    free = np.zeros((2, BLOCK * blocks), np.int32)
+    free[:, :slots] = rules.node[0][:, None]
+    most_free = np.repeat(rules.node[0][:, None], blocks, axis=1)
+    slot_of = np.full(len(feed.arrival) - first, NONE, np.int32)
+    return int(_reach(pack(feed), free, most_free, slot_of, first))
 
 
 unpack = unpacker(Feed)
 
 
 @entry
-def _reach(table: World, free: NDArray[np.int32], slot_of: NDArray[np.int32], first: int) -> int:
-    """`free` (resource, slot) and `slot_of` (rows from first) are its working memory."""
+def _reach(table: World, free: Int32, most_free: Int32, slot_of: Int32, first: int) -> int:
+    """`free`, `most_free` (see `lowest_slot`) and `slot_of` (row - first) are working memory."""
     (feed,) = unpack(table)
     rows = feed.arrival.size
     event = feed.place_in_events[first]
     for row in range(first, rows):
-        slot = first_fit(feed, free, row)
-        if slot < 0:
+        slot = lowest_slot(feed.request[row], free, most_free)
+        if slot == NONE:
             return row - first
         while feed.events[event] != row:
             left = ~feed.events[event]
-            if left >= first and slot_of[left - first] >= 0:
-                _change(feed, free, left, slot_of[left - first], 1)
+            if left >= first and slot_of[left - first] != NONE:
+                _give(feed.request[left], free, most_free, slot_of[left - first], 1)
             event += 1
         # departures before this arrival may have opened a lower slot than the look has found
-        slot = first_fit(feed, free, row)
-        _change(feed, free, row, slot, -1)
+        slot = lowest_slot(feed.request[row], free, most_free)
+        _give(feed.request[row], free, most_free, slot, -1)
         slot_of[row - first] = slot
         event += 1
     return rows - first
 
 
 @part
-def first_fit(feed: Feed, free: NDArray[np.int32], row: int) -> int:
-    """The lowest slot that fits a row's VM (resource, slot), or -1."""
-    cpu, memory = feed.demand[row, CPU], feed.demand[row, MEMORY]
-    free_cpu, free_memory = free[CPU], free[MEMORY]
-    if feed.halved[row]:
-        for slot in range(0, free_cpu.size, NODES):
-            fits = free_cpu[slot] >= cpu and free_memory[slot] >= memory
-            if fits and free_cpu[slot + 1] >= cpu and free_memory[slot + 1] >= memory:
-                return slot
-        return -1
-    for slot in range(free_cpu.size):
-        if free_cpu[slot] >= cpu and free_memory[slot] >= memory:
-            return slot
-    return -1
-
-
-@part
-def _change(feed: Feed, free: NDArray[np.int32], row: int, slot: int, sign: int) -> None:
-    """Give a row's VM back to its slot (sign 1) or take it from there (sign -1)."""
-    first, stop = slot, slot + 1
-    if feed.halved[row]:
-        first, stop = slot - slot % NODES, slot - slot % NODES + NODES
-    for taken in range(first, stop):
-        free[CPU, taken] += sign * feed.demand[row, CPU]
-        free[MEMORY, taken] += sign * feed.demand[row, MEMORY]
+def _give(request: Int32, free: Int32, most_free: Int32, slot: int, sign: int) -> None:
+    """Give a request's VM back to its slot (sign 1) or take it from there (sign -1)."""
+    for taken in range(slot, slot + NODES if request[HALVED] else slot + 1):
+        for resource in range(2):
+            free[resource, taken] += sign * request[resource]
+            block = taken // BLOCK
+            most_free[resource, block] = max(most_free[resource, block], free[resource, taken])

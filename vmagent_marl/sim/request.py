@@ -5,11 +5,13 @@ from __future__ import annotations
 from vmagent_marl.sim.clock import next_event, publish, run_until
 from vmagent_marl.sim.draws import HOME as HOME_DRAW
 from vmagent_marl.sim.draws import below, key
+from vmagent_marl.sim.fit import NONE, first_fit
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.layout import CHAIN, REQUEST, SERVER, SUMMARY, TIME
 from vmagent_marl.sim.rules import (
     CPU,
     FULL,
+    HALVED,
     LEAST_LOADED,
     MEMORY,
     NO_SUMMARIES,
@@ -20,7 +22,6 @@ from vmagent_marl.sim.rules import (
     Feed,
     Rules,
 )
-from vmagent_marl.sim.servers import any_slot_fits
 from vmagent_marl.sim.state import (
     DOWN,
     EPISODE,
@@ -28,6 +29,7 @@ from vmagent_marl.sim.state import (
     FIRST,
     HOME,
     HOME_TURNED_AWAY,
+    HOUR_ENDS,
     LENGTH,
     LOST_BY,
     NOW,
@@ -102,7 +104,7 @@ def fits_in_chain(rules: Rules, feed: Feed, state: State, b: int) -> bool:
     clusters = state.level.shape[1]
     for position in range(rules.tries):
         k = (state.clock[b, HOME] + position) % clusters
-        if any_slot_fits(feed, state, b, k, state.clock[b, ROW]):
+        if first_fit(feed, state, b, k, state.clock[b, ROW]) != NONE:
             return True
     return False
 
@@ -142,6 +144,7 @@ def show_request(rules: Rules, feed: Feed, state: State, b: int) -> None:
     if rules.summaries != NO_SUMMARIES and rules.summary_every == 0:
         publish(rules, state, b)
         state.clock[b, STAMP] = state.clock[b, NOW]
+    _show_hour(feed, state, b)
     clusters = state.level.shape[1]
     for k in range(clusters):
         distance = k - state.clock[b, HOME]
@@ -154,6 +157,21 @@ def show_request(rules: Rules, feed: Feed, state: State, b: int) -> None:
 
 
 @part
+def _show_hour(feed: Feed, state: State, b: int) -> None:
+    """The time of day and week, when its hour has changed."""
+    clock = state.clock[b]
+    if clock[NOW] < clock[HOUR_ENDS]:
+        return
+    hour = clock[NOW] // HOUR_SECONDS
+    clock[HOUR_ENDS] = (hour + 1) * HOUR_SECONDS
+    hour += feed.start_hour
+    at = (SERVER + 1) * state.in_service.shape[2] + REQUEST + CHAIN
+    for k in range(state.observation.shape[1]):
+        state.observation[b, k, at] = (hour % HOURS) / HOURS
+        state.observation[b, k, at + 1] = (hour // HOURS % DAYS) / DAYS
+
+
+@part
 def show_mask(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: int) -> None:
     """1 for the slots of cluster k that fit, and for pass unless it is the last and has room."""
     mask, row = state.mask[b, k], state.clock[b, ROW]
@@ -162,10 +180,10 @@ def show_mask(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: 
         mask[:slots] = 0
         mask[slots] = 1
         return
-    cpu, memory = feed.demand[row, CPU], feed.demand[row, MEMORY]
+    cpu, memory = feed.request[row, CPU], feed.request[row, MEMORY]
     free_cpu, free_memory = state.free[b, k, CPU], state.free[b, k, MEMORY]
     room = 0
-    if feed.halved[row]:
+    if feed.request[row, HALVED]:
         for slot in range(0, slots, NODES):
             fits = free_cpu[slot] >= cpu and free_memory[slot] >= memory
             fits_other = free_cpu[slot + 1] >= cpu and free_memory[slot + 1] >= memory
@@ -187,18 +205,14 @@ def _show_vm(rules: Rules, feed: Feed, state: State, b: int, k: int, distance: i
     """The request, the cluster's place in its chain, and the time; zeros for no request."""
     seen = state.observation[b, k]
     clusters, at = state.level.shape[1], (SERVER + 1) * state.in_service.shape[2]
-    now = state.clock[b, NOW] + feed.start_hour * HOUR_SECONDS
-    hour = now // HOUR_SECONDS
-    seen[at + REQUEST + CHAIN] = (hour % HOURS) / HOURS
-    seen[at + REQUEST + CHAIN + 1] = (hour // HOURS % DAYS) / DAYS
     if state.clock[b, STATUS] == TERMINATED:
         seen[at : at + REQUEST + CHAIN] = 0.0
         return
     row = state.clock[b, ROW]
     for resource in range(2):
-        share = feed.demand[row, resource] / rules.node[k, resource]
+        share = feed.request[row, resource] / rules.node[k, resource]
         seen[at + resource] = min(share, 1.0)
-    seen[at + 2] = feed.halved[row]
+    seen[at + 2] = feed.request[row, HALVED]
     seen[at + REQUEST] = distance / max(clusters - 1, 1)
     seen[at + REQUEST + 1] = 1.0 if distance == rules.tries - 1 else 0.0
     seen[at + REQUEST + 2] = 1.0 if distance >= rules.tries else 0.0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.sim.handle import Float64x1, Int32x1, Int32x2, Int64x1, Int64x2, UInt8x1
+from vmagent_marl.sim.handle import Float64, Int32, Int64
 from vmagent_marl.trace import NEVER, Trace
 
 CPU, MEMORY = 0, 1  # resources, in milli-vCPU and MiB
+WHOLE_CPU, HALVED = 2, 3  # further columns of a feed's `request`
 NODES = 2  # NUMA nodes of a server; slot = NODES * server + node
 
 END, COUNT, WAIT = 0, 1, 2  # what being turned away means
@@ -27,13 +28,13 @@ COMMON_SHARE = 0.05  # share of the requests from which a type of VM is common
 class Rules(NamedTuple):
     """A scenario in the units of the kernels. K clusters, padded to S servers each."""
 
-    node: Int32x2  # (K, resource) capacity of one NUMA node, milli-vCPU and MiB
-    servers: Int64x1  # (K,) in service at the start
-    most: Int64x1  # (K,) in service after every expansion
-    power: Float64x1  # (K,) price per vCPU of a server that is not empty, and hour
-    power_share: Float64x1  # (K,) power over the highest of the clusters
+    node: Annotated[Int32, "K", 2]  # capacity of one NUMA node, milli-vCPU and MiB
+    servers: Annotated[Int64, "K"]  # in service at the start
+    most: Annotated[Int64, "K"]  # in service after every expansion
+    power: Annotated[Float64, "K"]  # price per vCPU of a server that is not empty, and hour
+    power_share: Annotated[Float64, "K"]  # power over the highest of the clusters
     price: float  # revenue per running vCPU and hour
-    kept: Float64x1  # (tries,) share of the revenue that is kept, by position in chain
+    kept: Annotated[Float64, "P"]  # share of the revenue that is kept, by position in chain
     halve_resource: int  # CPU or MEMORY
     halve_above: int  # amount of it above which a VM is halved; NEVER: none is
     departures: bool  # whether VMs leave
@@ -45,26 +46,36 @@ class Rules(NamedTuple):
     threshold: float  # used share that orders servers
     expansion: int  # servers an order brings; 0: none is ever placed
     lead_time: int  # s from an order to its servers' service
-    changes: Int64x2  # (n, 3) second of the episode, cluster, RESTORE / DRAIN / OUTAGE
+    changes: Annotated[Int64, "changes", 3]  # second of the episode, cluster, what happens
     summaries: int  # NO_SUMMARIES, COARSE or FULL
     summary_every: int  # s; 0: always fresh
-    weights: Float64x1  # (rewards,) over the scenario's constant, in the order of rewards
+    weights: Annotated[Float64, "rewards"]  # over the scenario's constant, in the order of rewards
     share: float  # of the team's mean in an agent's reward
 
 
 class Feed(NamedTuple):
     """A trace as the kernels read it. n requests."""
 
-    arrival: Int64x1  # (n,) s
-    lifetime: Int64x1  # (n,) s, NEVER: stays
-    demand: Int32x2  # (n, resource) on each node it takes, milli-vCPU and MiB
-    total: Int32x2  # (n, resource) of the VM
-    halved: UInt8x1  # (n,) 1: takes both nodes of a server
-    burst: Int32x1  # (n,) number of the burst
-    events: Int32x1  # (m,) arrivals (row) and departures (~row) in order of time
-    place_in_events: Int32x1  # (n,) where a row's arrival is
-    common: Int32x2  # (types, resource) the smallest common types, none above another
+    arrival: Annotated[Int64, "n"]  # s
+    lifetime: Annotated[Int64, "n"]  # s, NEVER: stays
+    request: Annotated[Int32, "n", 4]  # CPU and MEMORY of each node it takes, WHOLE_CPU, HALVED
+    total: Annotated[Int32, "n", 2]  # of the VM, milli-vCPU and MiB
+    burst: Annotated[Int32, "n"]  # number of the burst
+    events: Annotated[Int32, "m"]  # arrivals (row) and departures (~row) in order of time
+    second: Annotated[Int64, "m"]  # s, of each event
+    place_in_events: Annotated[Int32, "n"]  # where a row's arrival is
+    common: Annotated[Int32, "types", 2]  # the smallest common types, none above another
     start_hour: int  # hour of the day at second 0
+
+    @property
+    def demand(self) -> NDArray[np.int32]:
+        """(n, resource) on each node it takes, milli-vCPU and MiB."""
+        return self.request[:, :WHOLE_CPU]
+
+    @property
+    def halved(self) -> NDArray[np.bool_]:
+        """(n,) whether it takes both nodes of a server."""
+        return self.request[:, HALVED] == 1
 
 
 def feed(trace: Trace, rules: Rules) -> Feed:
@@ -81,26 +92,28 @@ def _feed(trace: Trace, halve_resource: int, halve_above: int, departures: bool)
     if not departures:
         stays = np.ones(len(trace), dtype=bool)
     lifetime = np.where(stays, NEVER, trace.departure - trace.arrival)
-    events = _events(trace, np.flatnonzero(~stays))
+    events, second = _events(trace, np.flatnonzero(~stays))
     place = np.empty(len(trace), dtype=np.int32)
     is_arrival = events >= 0
     place[events[is_arrival]] = np.flatnonzero(is_arrival)
     return Feed(
         arrival=trace.arrival,
         lifetime=lifetime,
-        demand=np.ascontiguousarray(demand, dtype=np.int32),
+        request=np.column_stack([demand, total[:, CPU], halved]).astype(np.int32),
         total=total,
-        halved=halved.astype(np.uint8),
         burst=_bursts(trace),
         events=events,
+        second=second,
         place_in_events=place,
         common=_common_types(total, halved),
         start_hour=trace.start_hour,
     )
 
 
-def _events(trace: Trace, leaving: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Arrivals and departures in the order of time, departures first within a second.
+def _events(
+    trace: Trace, leaving: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Arrivals and departures in the order of time, departures first within a second, and seconds.
 
     A VM that leaves in the second of its own arrival does so right after it.
     """
@@ -111,7 +124,7 @@ def _events(trace: Trace, leaving: NDArray[np.int64]) -> NDArray[np.int32]:
     row = np.concatenate([rows, rows[leaving]])
     leaves = np.concatenate([np.zeros(len(trace), np.int8), np.ones(len(leaving), np.int8)])
     order = np.lexsort((leaves, row, kind, time))
-    return np.where(leaves == 1, ~row, row)[order].astype(np.int32)
+    return np.where(leaves == 1, ~row, row)[order].astype(np.int32), time[order]
 
 
 def _bursts(trace: Trace) -> NDArray[np.int32]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.layout import SERVER
-from vmagent_marl.sim.rules import CPU, LARGE_CPU, MEMORY, NODES, Feed, Rules
+from vmagent_marl.sim.rules import CPU, HALVED, LARGE_CPU, MEMORY, NODES, WHOLE_CPU, Feed, Rules
 from vmagent_marl.sim.state import (
     ACTIVE,
+    BLOCK,
     DOWN,
     EMPTY,
     ENDED,
@@ -24,6 +25,7 @@ from vmagent_marl.sim.state import (
     STRANDED_CPU,
     STRANDED_MEMORY,
     TILT,
+    UNSEEN,
     USED_CPU,
     USED_MEMORY,
     State,
@@ -36,25 +38,6 @@ from vmagent_marl.sim.state import (
 
 
 @part
-def any_slot_fits(feed: Feed, state: State, b: int, k: int, row: int) -> bool:
-    """Whether the request of this row has room in cluster k."""
-    if state.counts[b, k, DOWN] > 0:
-        return False
-    cpu, memory = feed.demand[row, CPU], feed.demand[row, MEMORY]
-    free_cpu, free_memory = state.free[b, k, CPU], state.free[b, k, MEMORY]
-    if feed.halved[row]:
-        for slot in range(0, free_cpu.size, NODES):
-            fits_first = free_cpu[slot] >= cpu and free_memory[slot] >= memory
-            if fits_first and free_cpu[slot + 1] >= cpu and free_memory[slot + 1] >= memory:
-                return True
-        return False
-    for slot in range(free_cpu.size):
-        if free_cpu[slot] >= cpu and free_memory[slot] >= memory:
-            return True
-    return False
-
-
-@part
 def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, position: int) -> None:
     """Start the request's VM on a slot; a halved one takes both nodes of the slot's server."""
     row = state.clock[b, ROW]
@@ -62,7 +45,7 @@ def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, pos
     state.placed_at[b, row - state.clock[b, FIRST]] = place_code(position, k, slot)
     state.counts[b, k, PLACED] += 1
     state.counts[b, k, HOPS] += position
-    if feed.total[row, CPU] >= LARGE_CPU:
+    if feed.request[row, WHOLE_CPU] >= LARGE_CPU:
         state.counts[b, k, PLACED_LARGE] += 1
 
 
@@ -90,14 +73,10 @@ def enter_service(rules: Rules, feed: Feed, state: State, b: int, k: int, server
     """An empty server begins to take VMs."""
     state.in_service[b, k, server] = 1
     for slot in range(NODES * server, NODES * server + NODES):
-        state.free[b, k, CPU, slot] = rules.node[k, CPU]
-        state.free[b, k, MEMORY, slot] = rules.node[k, MEMORY]
+        give(rules, state, b, k, slot, rules.node[k, CPU], rules.node[k, MEMORY])
     change(state, b, k, SERVING, 1)
     count_servers(state, b, k)
-    tilt, stranded_cpu, stranded_memory = _imbalance(feed, state, b, k, server)
-    change(state, b, k, TILT, tilt)
-    change(state, b, k, STRANDED_CPU, stranded_cpu)
-    change(state, b, k, STRANDED_MEMORY, stranded_memory)
+    _count_stranded(feed, state, b, k, server, 0, 0)
     show_server(rules, state, b, k, server)
 
 
@@ -126,27 +105,36 @@ def _occupy(
     sign: int,
 ) -> None:
     """Take the resources of a row's VM (sign 1) or give them back (sign -1)."""
-    server = slot // NODES
-    first, stop = slot, slot + 1
-    if feed.halved[row]:
-        first, stop = NODES * server, NODES * server + NODES
-    tilt, stranded_cpu, stranded_memory = _imbalance(feed, state, b, k, server)
-    cpu, memory = sign * feed.demand[row, CPU], sign * feed.demand[row, MEMORY]
-    for taken in range(first, stop):
-        state.free[b, k, CPU, taken] -= cpu
-        state.free[b, k, MEMORY, taken] -= memory
-    nodes = stop - first
-    change(state, b, k, USED_CPU, nodes * cpu)
-    change(state, b, k, USED_MEMORY, nodes * memory)
-    new_tilt, new_stranded_cpu, new_stranded_memory = _imbalance(feed, state, b, k, server)
-    change(state, b, k, TILT, new_tilt - tilt)
-    if stranded_cpu != new_stranded_cpu or stranded_memory != new_stranded_memory:
-        change(state, b, k, STRANDED_CPU, new_stranded_cpu - stranded_cpu)
-        change(state, b, k, STRANDED_MEMORY, new_stranded_memory - stranded_memory)
+    request, server = feed.request[row], slot // NODES
+    tilt = _tilt(state, b, k, server)
+    cpu, memory, nodes = -sign * request[CPU], -sign * request[MEMORY], 1
+    give(rules, state, b, k, slot, cpu, memory)
+    if request[HALVED]:
+        give(rules, state, b, k, slot + 1, cpu, memory)
+        nodes = NODES
+    change(state, b, k, USED_CPU, -nodes * cpu)
+    change(state, b, k, USED_MEMORY, -nodes * memory)
+    change(state, b, k, TILT, _tilt(state, b, k, server) - tilt)
+    _count_stranded(feed, state, b, k, server, nodes * cpu, nodes * memory)
     _count_vm(state, b, k, server, sign)
-    _count_running(state, b, k, position, sign * feed.total[row, CPU])
+    _count_running(state, b, k, position, sign * request[WHOLE_CPU])
     _count_needed(rules, state, b, k)
-    show_server(rules, state, b, k, server)
+
+
+@part
+def give(rules: Rules, state: State, b: int, k: int, slot: int, cpu: int, memory: int) -> None:
+    """That much more of a slot is free, or less where it is negative; agents see it at once."""
+    free, most_free, block = state.free[b, k], state.most_free[b, k], slot // BLOCK
+    free[CPU, slot] += cpu
+    free[MEMORY, slot] += memory
+    most_free[CPU, block] = max(most_free[CPU, block], free[CPU, slot])
+    most_free[MEMORY, block] = max(most_free[MEMORY, block], free[MEMORY, slot])
+    cpu_share = free[CPU, slot] / rules.node[k, CPU]
+    memory_share = free[MEMORY, slot] / rules.node[k, MEMORY]
+    state.share[b, k, slot] = min(cpu_share, memory_share)
+    if state.counts[b, k, DOWN] == 0 and not state.clock[b, UNSEEN]:
+        state.observation[b, k, 2 * slot + CPU] = cpu_share
+        state.observation[b, k, 2 * slot + MEMORY] = memory_share
 
 
 @part
@@ -182,21 +170,39 @@ def _count_needed(rules: Rules, state: State, b: int, k: int) -> None:
 
 
 @part
-def _imbalance(feed: Feed, state: State, b: int, k: int, server: int) -> tuple[int, int, int]:
-    """What a server adds to TILT, STRANDED_CPU and STRANDED_MEMORY."""
-    one, other = NODES * server, NODES * server + 1
-    cpu, cpu_other = state.free[b, k, CPU, one], state.free[b, k, CPU, other]
-    memory, memory_other = state.free[b, k, MEMORY, one], state.free[b, k, MEMORY, other]
-    stranded = feed.common.shape[0] > 0
+def _tilt(state: State, b: int, k: int, server: int) -> int:
+    """How much more cpu one node of a server has free than the other."""
+    free_cpu = state.free[b, k, CPU]
+    return abs(free_cpu[NODES * server] - free_cpu[NODES * server + 1])
+
+
+@part
+def _count_stranded(
+    feed: Feed, state: State, b: int, k: int, server: int, cpu: int, memory: int
+) -> None:
+    """A server of which that much more is free begins or ends to be of no use to common types."""
+    was, now = state.stranded[b, k, server] == 1, _no_common_type_fits(feed, state, b, k, server)
+    if was or now:
+        free, one = state.free[b, k], NODES * server
+        free_cpu = free[CPU, one] + free[CPU, one + 1]
+        free_memory = free[MEMORY, one] + free[MEMORY, one + 1]
+        state.stranded[b, k, server] = now
+        before_cpu, before_memory = free_cpu - cpu, free_memory - memory
+        change(state, b, k, STRANDED_CPU, now * free_cpu - was * before_cpu)
+        change(state, b, k, STRANDED_MEMORY, now * free_memory - was * before_memory)
+
+
+@part
+def _no_common_type_fits(feed: Feed, state: State, b: int, k: int, server: int) -> bool:
+    """Whether there are common types of VM, and none fits a node of the server."""
+    free_cpu, free_memory, one = state.free[b, k, CPU], state.free[b, k, MEMORY], NODES * server
     for kind in range(feed.common.shape[0]):
-        need_cpu, need_memory = feed.common[kind, CPU], feed.common[kind, MEMORY]
-        fits_one = cpu >= need_cpu and memory >= need_memory
-        fits_other = cpu_other >= need_cpu and memory_other >= need_memory
-        if fits_one or fits_other:
-            stranded = False
-    if stranded:
-        return abs(cpu - cpu_other), cpu + cpu_other, memory + memory_other
-    return abs(cpu - cpu_other), 0, 0
+        cpu, memory = feed.common[kind, CPU], feed.common[kind, MEMORY]
+        if free_cpu[one] >= cpu and free_memory[one] >= memory:
+            return False
+        if free_cpu[one + 1] >= cpu and free_memory[one + 1] >= memory:
+            return False
+    return feed.common.shape[0] > 0
 
 
 @part

@@ -12,7 +12,7 @@ from vmagent_marl.sim.handle import World, pack
 from vmagent_marl.sim.layout import ObservationLayout
 from vmagent_marl.sim.metrics import Metrics, measure
 from vmagent_marl.sim.reach import first_fit_reach
-from vmagent_marl.sim.rules import Rules, feed
+from vmagent_marl.sim.rules import NODES, Rules, feed
 from vmagent_marl.sim.state import (
     FIRST,
     ROW,
@@ -27,6 +27,7 @@ from vmagent_marl.sim.state import (
 from vmagent_marl.sim.step import advance, answer_of, draw_keys
 from vmagent_marl.trace import NEVER, Trace
 
+INT64 = np.dtype(np.int64)
 FIRST_ROOM = 1024  # numbers of VMs that an episode has room for at first; doubled when needed
 
 
@@ -110,6 +111,11 @@ class Simulator:
         return self.state.mask
 
     @property
+    def free(self) -> NDArray[np.int32]:
+        """(B, K, resource, 2 S) milli-vCPU and MiB free on each slot, live; 0 out of service."""
+        return self.state.free[..., : NODES * self.servers]
+
+    @property
     def reward(self) -> NDArray[np.float64]:
         """(B, K) of the last transition, after sharing, live."""
         return self.state.reward
@@ -168,21 +174,37 @@ class Simulator:
         Raises `ActionError` for an action outside of the space; one outside of the mask counts as
         pass where that is legal, else as the lowest legal slot.
         """
-        given = np.asarray(actions)
-        if given.dtype.kind not in "iu":
-            raise ActionError(f"actions are of type {given.dtype}: give whole numbers")
-        plans = np.ascontiguousarray(given, np.int64)
-        if plans.shape != (self.batch, self.clusters):
-            raise ActionError(
-                f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
-                "one for each environment and cluster"
-            )
+        plans = self._plans(actions)
         highest = advance(self.world, self._all, self._no_episodes, plans)
         if highest < 0:
             b, k = divmod(-1 - highest, self.clusters)
             raise ActionError(_outside(int(plans[b, k]), b, k, self.actions))
-        if highest >= self.state.placed_at.shape[1]:
-            self._hold(with_room(self.state, 2 * self.state.placed_at.shape[1]))
+        if highest >= self._room:
+            self.grow()
+
+    def grow(self) -> None:
+        """Make room for twice as many numbers of VMs in an episode."""
+        self._hold(with_room(self.state, 2 * self._room))
+
+    def _plans(self, actions: ArrayLike) -> NDArray[np.int64]:
+        """The actions as kernels take them."""
+        if (
+            isinstance(actions, np.ndarray)
+            and actions.dtype is INT64
+            and actions.shape == self._no_plans.shape
+            and actions.flags.c_contiguous
+        ):
+            return actions  # what is right already is not looked at again: it takes a microsecond
+        given = np.asarray(actions)
+        if given.dtype.kind not in "iu":
+            raise ActionError(f"actions are of type {given.dtype}: give whole numbers")
+        plans = np.ascontiguousarray(given, np.int64)
+        if plans.shape != self._no_plans.shape:
+            raise ActionError(
+                f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
+                "one for each environment and cluster"
+            )
+        return plans
 
     def answer(self, b: int, k: int, action: int) -> int:
         """How an action of cluster k would count: itself, or what stands for an illegal one."""
@@ -233,6 +255,7 @@ class Simulator:
     def _hold(self, state: State) -> None:
         """Go on with these arrays."""
         self.state = state
+        self._room = state.placed_at.shape[1]
         self.world = pack(self.rules, self.feed, state)
 
 

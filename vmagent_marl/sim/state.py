@@ -6,23 +6,12 @@ V VMs an episode can number, slot = 2 * server + node.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.sim.handle import (
-    Float32x3,
-    Float64x2,
-    Int8x3,
-    Int32x2,
-    Int32x3,
-    Int32x4,
-    Int64x2,
-    Int64x3,
-    UInt8x2,
-    UInt8x3,
-)
+from vmagent_marl.sim.handle import Float32, Float64, Int8, Int32, Int64, UInt8
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.layout import SUMMARY, ObservationLayout
 from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
@@ -46,8 +35,10 @@ from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
     HEAPED,  # departures in the heap
     OFFERED,  # requests decided so far
     TURNED_AWAY,  # of them
+    HOUR_ENDS,  # s, of the hour that observations show
+    UNSEEN,  # 1 while nobody looks: observations and masks are left as they are
     CLOCK_COLUMNS,
-) = range(18)
+) = range(20)
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
@@ -92,6 +83,7 @@ Number = TypeVar("Number", bound=np.generic)
 ) = range(7)
 
 NOBODY = -1
+BLOCK = 64  # slots that are compared at once: of fewer, LLVM unrolls the loop instead
 CLUSTER_SHIFT, POSITION_SHIFT = 21, 26  # bits of a `place_code`: 21 for the slot, 5, and 5
 MOST_CLUSTERS = 1 << POSITION_SHIFT - CLUSTER_SHIFT
 UNPLACED, GONE, ENDED = -1, -2, -3  # in `placed_at`: never placed, departed, killed
@@ -105,31 +97,34 @@ class State(NamedTuple):
     moment. So time costs nothing, and a change two additions.
     """
 
-    clock: Int64x2  # (B, CLOCK_COLUMNS)
-    level: Int64x3  # (B, K, LEVELS)
-    moment: Int64x3  # (B, K, LEVELS) sum of changes x seconds at which they came
-    counts: Int64x3  # (B, K, COUNTS)
-    free: Int32x4  # (B, K, resource, slot) milli-vCPU and MiB; 0 before service
-    in_service: UInt8x3  # (B, K, S)
-    vms_on: Int32x3  # (B, K, S)
-    placed_at: Int32x2  # (B, V) see `place_code`, or UNPLACED ...
-    waited: Int64x2  # (B, V) s, where VMs wait
-    heap: Int64x3  # (B, V, 2) second of departure and number of the VM, where VMs wait
-    running: Int64x3  # (B, K, P) milli-vCPU that run, by position at which they were taken
-    running_moment: Int64x3  # (B, K, P) sum of changes x seconds at which they came
-    earned_before: Int64x3  # (B, K, P) at the last decision
-    active_before: Int64x2  # (B, K) server x s at the last decision
-    tilt_before: Int64x2  # (B, K) milli-vCPU at the last decision
-    published: Float32x3  # (B, K, 3) free share of cpu, of memory, empty servers' share
-    published_servers: Float32x3  # (B, K, 5S) servers and in_service, with full summaries
-    outcome: Int64x2  # (B, OUTCOMES)
-    effective: Int64x2  # (B, K) the answers as they counted
-    reached: UInt8x2  # (B, K) whether the request was offered to the cluster
-    illegal: UInt8x2  # (B, K) whether its answer was outside the mask
-    own_reward: Float64x2  # (B, K) before sharing
-    reward: Float64x2  # (B, K)
-    observation: Float32x3  # (B, K, F)
-    mask: Int8x3  # (B, K, A)
+    clock: Annotated[Int64, "B", CLOCK_COLUMNS]
+    level: Annotated[Int64, "B", "K", LEVELS]
+    moment: Annotated[Int64, "B", "K", LEVELS]  # sum of changes x seconds at which they came
+    counts: Annotated[Int64, "B", "K", COUNTS]
+    free: Annotated[Int32, "B", "K", 2, "room"]  # by slot; 0 before service and behind the last
+    most_free: Annotated[Int32, "B", "K", 2, "blocks"]  # at least `free` of each slot of a block
+    share: Annotated[Float64, "B", "K", "slots"]  # free share of the scarcer resource
+    stranded: Annotated[UInt8, "B", "K", "S"]  # 1 where no common type fits
+    in_service: Annotated[UInt8, "B", "K", "S"]
+    vms_on: Annotated[Int32, "B", "K", "S"]
+    placed_at: Annotated[Int32, "B", "V"]  # see `place_code`, or UNPLACED ...
+    waited: Annotated[Int64, "B", "W"]  # s, where VMs wait
+    heap: Annotated[Int64, "B", "W", 2]  # second of departure and number of the VM, where VMs wait
+    running: Annotated[Int64, "B", "K", "P"]  # milli-vCPU, by the position that took them
+    running_moment: Annotated[Int64, "B", "K", "P"]  # sum of changes x seconds at which they came
+    earned_before: Annotated[Int64, "B", "K", "P"]  # at the last decision
+    active_before: Annotated[Int64, "B", "K"]  # server x s at the last decision
+    tilt_before: Annotated[Int64, "B", "K"]  # milli-vCPU at the last decision
+    published: Annotated[Float32, "B", "K", 3]  # free share of cpu, of memory, empty servers' share
+    published_servers: Annotated[Float32, "B", "K", "R"]  # where summaries are full
+    outcome: Annotated[Int64, "B", OUTCOMES]
+    effective: Annotated[Int64, "B", "K"]  # the answers as they counted
+    reached: Annotated[UInt8, "B", "K"]  # whether the request was offered to the cluster
+    illegal: Annotated[UInt8, "B", "K"]  # whether its answer was outside the mask
+    own_reward: Annotated[Float64, "B", "K"]  # before sharing
+    reward: Annotated[Float64, "B", "K"]
+    observation: Annotated[Float32, "B", "K", "F"]
+    mask: Annotated[Int8, "B", "K", "A"]
 
 
 @part
@@ -181,12 +176,16 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
     """An empty state in which no environment runs yet; `vms` is V."""
     clusters, servers = layout.clusters, layout.servers
     slots, waits = NODES * servers, rules.turned_away == WAIT
+    blocks = -(-slots // BLOCK)
     state = State(
         clock=np.zeros((batch, CLOCK_COLUMNS), np.int64),
         level=np.zeros((batch, clusters, LEVELS), np.int64),
         moment=np.zeros((batch, clusters, LEVELS), np.int64),
         counts=np.zeros((batch, clusters, COUNTS), np.int64),
-        free=np.zeros((batch, clusters, 2, slots), np.int32),
+        free=np.zeros((batch, clusters, 2, BLOCK * blocks), np.int32),
+        most_free=np.zeros((batch, clusters, 2, blocks), np.int32),
+        share=np.zeros((batch, clusters, slots), np.float64),
+        stranded=np.zeros((batch, clusters, servers), np.uint8),
         in_service=np.zeros((batch, clusters, servers), np.uint8),
         vms_on=np.zeros((batch, clusters, servers), np.int32),
         placed_at=np.full((batch, vms), UNPLACED, np.int32),

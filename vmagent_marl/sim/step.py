@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from vmagent_marl.sim.clock import order_servers, publish
 from vmagent_marl.sim.draws import key
-from vmagent_marl.sim.handle import World, unpacker
+from vmagent_marl.sim.handle import World, natural, unpacker
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.queue import push_departure
 from vmagent_marl.sim.request import await_request, count_turned_away, show_request
 from vmagent_marl.sim.rewards import begin_transition, own_reward
-from vmagent_marl.sim.rules import CPU, END, NO_SUMMARIES, NODES, WAIT, Feed, Rules
+from vmagent_marl.sim.rules import END, HALVED, NO_SUMMARIES, NODES, WAIT, WHOLE_CPU, Feed, Rules
 from vmagent_marl.sim.servers import enter_service, place, show_server
 from vmagent_marl.sim.state import (
     DUE,
@@ -67,7 +67,7 @@ def advance(
                 return -1 - i
     highest = 0
     for i in range(which.size):
-        b = which[i]
+        b = natural(which[i])
         begins = episodes.shape[0] > 0
         if begins:
             _begin(rules, feed, state, b, episodes[i])
@@ -168,7 +168,7 @@ def legal_answer(feed: Feed, state: State, b: int, k: int, action: int) -> int:
 @part
 def _even(feed: Feed, state: State, b: int, action: int, pass_on: int) -> int:
     """For a halved VM both actions of a server mean the same placement, named by the even one."""
-    if action < pass_on and feed.halved[state.clock[b, ROW]]:
+    if action < pass_on and feed.request[state.clock[b, ROW], HALVED]:
         return action - action % NODES
     return action
 
@@ -194,7 +194,7 @@ def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int) -> None:
     for k in range(clusters):
         placed = 1 if state.outcome[b, PLACED_IN] == k else 0
         waited = state.outcome[b, WAITED]
-        own = own_reward(rules, state, b, k, placed, feed.total[row, CPU], waited)
+        own = own_reward(rules, state, b, k, placed, feed.request[row, WHOLE_CPU], waited)
         if state.outcome[b, LOST_BY] == k:
             own -= rules.turned_away_cost
         state.own_reward[b, k] = own
@@ -229,6 +229,8 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.moment[b] = 0
     state.counts[b] = 0
     state.free[b] = 0
+    state.most_free[b] = 0
+    state.stranded[b] = 0
     state.in_service[b] = 0
     state.vms_on[b] = 0
     state.running[b] = 0
