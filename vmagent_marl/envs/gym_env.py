@@ -56,8 +56,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
         info = self._info()
         if terminated or truncated:
             info["metrics"] = self.game.simulator.metrics(0).as_dict()
-        reward = self.game.simulator.reward[0]
-        team = float(reward[0] if self._single else reward.mean())
+        team = float(self.game.simulator.team_reward[0])
         return self._observation(), team, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -83,7 +83,7 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         if ended.size:
             self._begin(ended)
         simulator = self.simulator
-        reward = simulator.reward.mean(axis=1)
+        reward = simulator.team_reward.copy()
         return (
             self._observation(),
             reward,

@@ -20,6 +20,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import ObservationLayout
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.trace import Trace
 
 BLOCKS = "blocks"
@@ -55,7 +56,7 @@ def collect(
     recipe.mixture(scenario)  # refuses what cannot be played, before anything is made
     trace = scenario.load_trace()
     key = recipe_hash(recipe, scenario, trace)
-    layout = _layout(scenario)
+    layout = layout_of(scenario.rules())
     length = expected_length(scenario, window=recipe.window, seed=recipe.seed, trace=trace)
     with staging(final, key, overwrite=overwrite) as folder:
         blocks = _blocks(recipe, length * _bytes(layout), folder / BLOCKS)
@@ -148,12 +149,6 @@ def _recorded(blocks: list[_Block], workers: int) -> Iterator[int]:
 
     run = Parallel(n_jobs=workers, return_as="generator_unordered")
     yield from run(delayed(_Block.record)(block) for block in blocks)
-
-
-def _layout(scenario: Scenario) -> ObservationLayout:
-    """Order of a scenario's observations, without a simulator."""
-    rules = scenario.rules()
-    return ObservationLayout(len(rules.servers), int(rules.most.max()), rules.summaries)
 
 
 def _bytes(layout: ObservationLayout) -> int:

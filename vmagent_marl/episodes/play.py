@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmagent_marl.policies import Policy, check_policy
+from vmagent_marl.policies.heuristics import Heuristic
+from vmagent_marl.policies.rollout import Tape, blank_tape, roll
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import Episode, Metrics
+from vmagent_marl.sim import Episode, Metrics, Simulator
 from vmagent_marl.trace import Trace
 
 BATCH = 64  # environments side by side; more gain little
@@ -48,29 +50,34 @@ def play(
     sim = scenario.simulator(batch=max(1, min(batch, len(episodes))), trace=trace)
     to_play = deque(range(len(episodes)))
     plays = np.full(sim.batch, -1)  # number of the episode in each environment; -1: none
-    own = np.zeros((sim.batch, sim.clusters))
-    length = np.zeros(sim.batch, np.int64)
+    tape = blank_tape(sim.layout, sim.batch)
     results: dict[int, Played] = {}
     with counter(policy.name, len(episodes), unit="episodes", shown=progress) as count:
         while len(results) < len(episodes):
             begin: dict[int, Episode] = {}
             for b in np.flatnonzero(~sim.running).tolist():
                 if plays[b] >= 0:
-                    returns = tuple(own[b].tolist())
-                    results[int(plays[b])] = Played(
-                        sim.metrics(b), float(own[b].mean()), returns, int(length[b])
-                    )
+                    results[int(plays[b])] = _ended(sim, tape, b)
                     plays[b] = -1
                     count()
                 if to_play:
                     plays[b] = to_play.popleft()
-                    own[b], length[b] = 0.0, 0
+                    tape.returns[b], tape.decided[b] = 0.0, 0
                     begin[b] = episodes[plays[b]]
             if begin:
                 sim.reset(begin)
                 continue  # an episode may end before its first decision
-            length += sim.running
+            if isinstance(policy, Heuristic):
+                roll(sim, policy, np.flatnonzero(sim.running), tape)
+                continue
+            tape.decided[:] += sim.running
             actions, _ = policy.act(sim, sim.keys())
             sim.step(actions)
-            own += sim.own_reward
+            tape.returns[:] += sim.own_reward
     return [results[i] for i in range(len(episodes))]
+
+
+def _ended(sim: Simulator, tape: Tape, b: int) -> Played:
+    """What environment b's episode came to."""
+    own = tape.returns[b]
+    return Played(sim.metrics(b), float(own.mean()), tuple(own.tolist()), int(tape.decided[b]))

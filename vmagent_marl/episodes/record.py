@@ -12,8 +12,11 @@ from vmagent_marl import sim
 from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.errors import DatasetError, PolicyError
 from vmagent_marl.policies import Policy, check_policy
+from vmagent_marl.policies.heuristics import Heuristic
+from vmagent_marl.policies.rollout import blank_tape, longer, roll
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import ObservationLayout, Simulator
+from vmagent_marl.sim import Simulator
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.sim.state import SECONDS
 from vmagent_marl.trace import Trace
 from vmagent_marl.windows import episode_of, starts_of
@@ -21,6 +24,7 @@ from vmagent_marl.windows import episode_of, starts_of
 BATCH = 64  # environments that play at once
 AHEAD = 2  # episodes begun beyond the next to hand out, in batches: it bounds the memory
 FIRST_ROOM = 256  # transitions that the tape has room for at first; doubled when needed
+MEMORY = 256_000_000  # bytes that the tape of long episodes may take
 COMPONENT = 1  # sets the draw of the component apart from that of the episode's start
 
 
@@ -67,7 +71,9 @@ def record(
     mixture = policy if isinstance(policy, Mixture) else Mixture((policy,), (1.0,))
     for each in mixture.policies:
         check_policy(each, scenario)
-    simulator = scenario.simulator(batch=max(1, min(batch, episodes)), trace=trace)
+    row = sum(array.nbytes for array in blank_tape(layout_of(scenario.rules()), 1, 1))
+    batch = max(1, min(batch, episodes, MEMORY // (row * rows_of(scenario))))
+    simulator = scenario.simulator(batch=batch, trace=trace)
     starts_of(scenario, simulator.trace, window)  # refused here, not at the first episode
     stage = _Stage(scenario, simulator, mixture, window, seed)
     return _in_order(stage, simulator, first, first + episodes)
@@ -83,7 +89,7 @@ def _in_order(stage: _Stage, simulator: Simulator, first: int, last: int) -> Ite
         begun = range(upcoming, min(until, upcoming + len(free)))
         upcoming = max(upcoming, begun.stop)
         stage.begin(dict(zip(free.tolist(), begun, strict=False)))
-        for episode in stage.step():
+        for episode in stage.play():
             done[episode.played.number] = episode
         while due in done:
             yield done.pop(due)
@@ -100,8 +106,7 @@ class _Stage:
         self._window, self._seed = window, seed
         self._component = np.zeros(simulator.batch, np.int64)
         self._played: dict[int, sim.Episode] = {}
-        whole = scenario.horizon if isinstance(scenario.horizon, int) else FIRST_ROOM
-        self._tape = _Tape(simulator.batch, simulator.layout, whole + 1)
+        self._tape = blank_tape(simulator.layout, simulator.batch, rows_of(scenario))
 
     def begin(self, numbers: dict[int, int]) -> None:
         """Begin the episodes of these numbers in these environments."""
@@ -123,101 +128,72 @@ class _Stage:
                 )
             self._played[b] = episode
             self._component[b] = self._mixture.component(self._seed, episode.number)
-        self._tape.begin(np.fromiter(episodes, np.int64), simulator)
+        which = np.fromiter(episodes, np.int64)
+        self._tape.decided[which] = 0
+        self._tape.observations[which, 0] = simulator.observation[which]
+        self._tape.masks[which, 0] = simulator.mask[which]
 
-    def step(self) -> Iterator[Episode]:
-        """Step every running environment; the episodes that ended with it."""
+    def play(self) -> Iterator[Episode]:
+        """Play on until episodes end; those that do."""
         simulator = self._simulator
         live = np.flatnonzero(simulator.running)
-        actions, logp = self._act(live)
-        simulator.step(actions)
-        self._tape.add(live, simulator, actions, logp)
+        for component in np.unique(self._component[live]).tolist():
+            which = live[self._component[live] == component]
+            policy = self._mixture.policies[component]
+            if isinstance(policy, Heuristic):
+                while not roll(simulator, policy, which, self._tape):
+                    self._tape = longer(self._tape)
+        asked = np.flatnonzero(simulator.running)
+        if asked.size:
+            self._step(asked)
         for b in live[~simulator.running[live]].tolist():
-            yield self._tape.cut(b, simulator, self._played.pop(b), int(self._component[b]))
+            yield self._cut(b)
 
-    def _act(self, live: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Answers of each environment's own policy and their log-probabilities, (B, K)."""
-        keys = self._simulator.keys()
-        chosen = np.unique(self._component[live]).tolist()
-        actions, logp = self._mixture.policies[chosen[0]].act(self._simulator, keys)
-        for component in chosen[1:]:
-            others, other_logp = self._mixture.policies[component].act(self._simulator, keys)
-            plays = (self._component == component)[:, None]
-            actions = np.where(plays, others, actions)
-            logp = np.where(plays, other_logp, logp)
-        return actions, logp
+    def _step(self, live: NDArray[np.int64]) -> None:
+        """One answer of each environment's own policy."""
+        simulator, state, at = self._simulator, self._simulator.state, self._tape.decided[live]
+        if at.max() + 1 >= self._tape.masks.shape[1]:
+            self._tape = longer(self._tape)
+        tape, keys = self._tape, simulator.keys()
+        actions = np.zeros(keys.shape, np.int64)
+        for component in np.unique(self._component[live]).tolist():
+            plays = self._component[live] == component
+            which = live[plays]
+            planned, logp = self._mixture.policies[component].act(simulator, keys)
+            actions[which] = planned[which]
+            tape.behavior_logp[which, at[plays]] = logp[which]
+        simulator.step(actions)
+        tape.actions[live, at] = actions[live]
+        tape.rewards[live, at] = simulator.team_reward[live]
+        tape.agent_rewards[live, at] = simulator.own_reward[live]
+        tape.reached[live, at] = state.reached[live]
+        tape.effective_action[live, at] = state.effective[live]
+        tape.seconds[live, at] = state.outcome[live, SECONDS]
+        tape.observations[live, at + 1] = simulator.observation[live]
+        tape.masks[live, at + 1] = simulator.mask[live]
+        tape.decided[live] += 1
 
-
-class _Tape:
-    """Arrays (B, transitions, ...) that fill up as the environments play."""
-
-    def __init__(self, batch: int, layout: ObservationLayout, room: int) -> None:
-        clusters = layout.clusters
-        self._length = np.zeros(batch, np.int64)  # (B,) transitions so far
-        shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
-            "observations": (np.float32, (clusters, layout.size)),
-            "masks": (np.int8, (clusters, layout.actions)),
-            "actions": (np.int64, (clusters,)),
-            "rewards": (np.float64, ()),
-            "agent_rewards": (np.float64, (clusters,)),
-            "behavior_logp": (np.float64, (clusters,)),
-            "reached": (np.bool_, (clusters,)),
-            "effective_action": (np.int64, (clusters,)),
-            "seconds": (np.int64, ()),
-        }
-        self._arrays: dict[str, NDArray[np.generic]] = {
-            name: np.empty((batch, room, *shape), kind) for name, (kind, shape) in shapes.items()
-        }
-
-    def begin(self, which: NDArray[np.int64], simulator: Simulator) -> None:
-        """The first observations of new episodes."""
-        self._length[which] = 0
-        self._arrays["observations"][which, 0] = simulator.observation[which]
-        self._arrays["masks"][which, 0] = simulator.mask[which]
-
-    def add(
-        self,
-        live: NDArray[np.int64],
-        simulator: Simulator,
-        actions: NDArray[np.int64],
-        logp: NDArray[np.float64],
-    ) -> None:
-        """A transition of every environment that was running."""
-        at, state = self._length[live], simulator.state
-        if at.max() + 1 >= self._arrays["observations"].shape[1]:
-            self._arrays = {name: _doubled(array) for name, array in self._arrays.items()}
-        arrays = self._arrays
-        arrays["actions"][live, at] = actions[live]
-        # the mean as the Gymnasium environment takes it, so that it repeats to the last bit
-        arrays["rewards"][live, at] = simulator.reward[live].mean(axis=1)
-        arrays["agent_rewards"][live, at] = simulator.own_reward[live]
-        arrays["behavior_logp"][live, at] = logp[live]
-        arrays["reached"][live, at] = state.reached[live]
-        arrays["effective_action"][live, at] = state.effective[live]
-        arrays["seconds"][live, at] = state.outcome[live, SECONDS]
-        arrays["observations"][live, at + 1] = simulator.observation[live]
-        arrays["masks"][live, at + 1] = simulator.mask[live]
-        self._length[live] += 1
-
-    def cut(self, b: int, simulator: Simulator, played: sim.Episode, component: int) -> Episode:
+    def _cut(self, b: int) -> Episode:
         """Environment b's episode, which has ended, as arrays of its own."""
-        length = int(self._length[b])
-        rows = {"observations": length + 1, "masks": length + 1}
-        arrays = {
-            name: array[b, : rows.get(name, length)].copy() for name, array in self._arrays.items()
-        }
+        tape, length = self._tape, int(self._tape.decided[b])
         return Episode(
-            **arrays,  # type: ignore[arg-type]  # named and typed as the fields are
-            component=component,
-            terminated=bool(simulator.terminated[b]),
-            truncated=bool(simulator.truncated[b]),
-            played=played,
-            metrics=simulator.metrics(b),
+            observations=tape.observations[b, : length + 1].copy(),
+            masks=tape.masks[b, : length + 1].copy(),
+            actions=tape.actions[b, :length].copy(),
+            rewards=tape.rewards[b, :length].copy(),
+            agent_rewards=tape.agent_rewards[b, :length].copy(),
+            behavior_logp=tape.behavior_logp[b, :length].copy(),
+            reached=tape.reached[b, :length] == 1,
+            effective_action=tape.effective_action[b, :length].copy(),
+            seconds=tape.seconds[b, :length].copy(),
+            component=int(self._component[b]),
+            terminated=bool(self._simulator.terminated[b]),
+            truncated=bool(self._simulator.truncated[b]),
+            played=self._played.pop(b),
+            metrics=self._simulator.metrics(b),
         )
 
 
-def _doubled(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The same with room for twice the transitions."""
-    wide = np.empty((array.shape[0], 2 * array.shape[1], *array.shape[2:]), array.dtype)
-    wide[:, : array.shape[1]] = array
-    return wide
+def rows_of(scenario: Scenario) -> int:
+    """Rows of a tape that an episode takes, or at first where that is not known."""
+    return (scenario.horizon if isinstance(scenario.horizon, int) else FIRST_ROOM) + 1

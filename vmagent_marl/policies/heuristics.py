@@ -58,6 +58,11 @@ class Heuristic:
             raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
 
     @property
+    def rule(self) -> tuple[int, int, float]:
+        """What kernels know it by."""
+        return self.packing, self.passing, float(self.epsilon)
+
+    @property
     def needs(self) -> Needs:
         """What it reads besides its own servers and the request."""
         return NEEDS.get(self.passing, "own servers")
@@ -72,8 +77,7 @@ class Heuristic:
             )
         actions = np.empty((batch.batch, batch.clusters), np.int64)
         chances = np.empty((batch.batch, batch.clusters), np.float64)
-        heuristic = self.packing, self.passing, float(self.epsilon)
-        _act(batch.world, keys, heuristic, actions, chances)
+        _act(batch.world, keys, self.rule, actions, chances)
         return actions, chances
 
 
@@ -86,28 +90,41 @@ def _act(
     chances: NDArray[np.float64],
 ) -> None:
     rules, feed, state = unpack(world)
-    packing_rule, passing_rule, epsilon = heuristic
     for b in range(actions.shape[0]):
-        if state.clock[b, STATUS] != RUNNING:  # its row may lie behind the trace's last
-            actions[b, :] = NODES * state.in_service.shape[2]
-            chances[b, :] = 0.0
-            continue
         for k in range(actions.shape[1]):
-            planned = plan(rules, feed, state, b, k, keys[b, k], packing_rule, passing_rule)
-            if epsilon == 0.0 and packing_rule != RANDOM:
-                actions[b, k], chances[b, k] = planned, 0.0
-                continue
-            legal = count_legal(rules, feed, state, b, k)
-            noise = mix(keys[b, k])
-            taken = planned
-            if uniform(noise) < epsilon:
-                taken = random_legal(rules, feed, state, b, k, mix(noise))
-            chance = epsilon / legal
-            if packing_rule == RANDOM:
-                chance = 1.0 / legal
-            elif taken == planned:
-                chance += 1.0 - epsilon
-            actions[b, k], chances[b, k] = taken, math.log(chance)
+            if state.clock[b, STATUS] == RUNNING:
+                answer = choose(rules, feed, state, b, k, keys[b, k], heuristic)
+                actions[b, k], chances[b, k] = answer
+            else:  # its row may lie behind the trace's last
+                actions[b, k], chances[b, k] = NODES * state.in_service.shape[2], 0.0
+
+
+@part
+def choose(
+    rules: Rules,
+    feed: Feed,
+    state: State,
+    b: int,
+    k: int,
+    bits: np.uint64,
+    heuristic: tuple[int, int, float],
+) -> tuple[int, float]:
+    """Cluster k's answer and its log-probability, by 64 random bits."""
+    packing_rule, passing_rule, epsilon = heuristic
+    planned = plan(rules, feed, state, b, k, bits, packing_rule, passing_rule)
+    if epsilon == 0.0 and packing_rule != RANDOM:
+        return planned, 0.0
+    legal = count_legal(rules, feed, state, b, k)
+    noise = mix(bits)
+    taken = planned
+    if uniform(noise) < epsilon:
+        taken = random_legal(rules, feed, state, b, k, mix(noise))
+    chance = epsilon / legal
+    if packing_rule == RANDOM:
+        chance = 1.0 / legal
+    elif taken == planned:
+        chance += 1.0 - epsilon
+    return taken, math.log(chance)
 
 
 @part
@@ -171,7 +188,7 @@ def may_pass(rules: Rules, state: State, b: int, k: int) -> bool:
 @part
 def count_legal(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """Legal actions of cluster k, pass included."""
-    row, slots, room = state.clock[b, ROW], state.share.shape[2], 0
+    row, slots, room = state.clock[b, ROW], NODES * state.in_service.shape[2], 0
     if state.counts[b, k, DOWN] == 0:
         for slot in range(slots):
             room += fits(feed, state, b, k, row, slot)
@@ -181,7 +198,7 @@ def count_legal(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
 @part
 def random_legal(rules: Rules, feed: Feed, state: State, b: int, k: int, bits: np.uint64) -> int:
     """A legal action of cluster k, each as likely; passing is the last of them."""
-    row, slots = state.clock[b, ROW], state.share.shape[2]
+    row, slots = state.clock[b, ROW], NODES * state.in_service.shape[2]
     left = below(bits, count_legal(rules, feed, state, b, k))
     if state.counts[b, k, DOWN] == 0:
         for slot in range(slots):

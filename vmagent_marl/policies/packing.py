@@ -8,10 +8,16 @@ returns a slot of cluster k of environment b for the request that is to be decid
 
 from __future__ import annotations
 
+import numpy as np
+
 from vmagent_marl.sim.fit import NONE, fits, lowest_slot
+from vmagent_marl.sim.handle import Int32, Int64
 from vmagent_marl.sim.jit import part
-from vmagent_marl.sim.rules import HALVED, NODES, Feed, Rules
-from vmagent_marl.sim.state import ROW, State
+from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed, Rules
+from vmagent_marl.sim.state import BLOCK, DIFFERENCE, OF_NODE, OF_SERVER, ROW, State
+
+LEAST, LARGEST = 0, -1  # bits that a share's are crossed with: then the least score is the best
+NO_SCORE = np.iinfo(np.int64).max
 
 
 @part
@@ -24,50 +30,28 @@ def first_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
 @part
 def best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The fitting slot with the least share (Johnson 1973, by the scarcer resource)."""
-    return _extreme_fit(rules, feed, state, b, k, 1.0)
+    halved = feed.request[state.clock[b, ROW], HALVED]
+    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LEAST)
 
 
 @part
 def worst_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The fitting slot with the largest share; what VMAgent calls best fit."""
-    return _extreme_fit(rules, feed, state, b, k, -1.0)
-
-
-@part
-def _extreme_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, sign: float) -> int:
-    """The fitting slot with the least sign x share."""
-    row, share = state.clock[b, ROW], state.share[b, k]
-    halved = feed.request[row, HALVED]
-    best, least = NONE, 0.0
-    for slot in range(share.size):
-        if fits(feed, state, b, k, row, slot):
-            value = share[slot]
-            if halved:
-                value += share[slot + 1]
-            if best == NONE or sign * value < least:
-                best, least = slot, sign * value
-    return best
+    halved = feed.request[state.clock[b, ROW], HALVED]
+    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LARGEST)
 
 
 @part
 def server_best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The server with the least sum of its nodes' shares, there the fitting node with more."""
-    row, share = state.clock[b, ROW], state.share[b, k]
-    best, least = NONE, 0.0
-    for server in range(share.size // NODES):
-        one, other = NODES * server, NODES * server + 1
-        if fits(feed, state, b, k, row, one) or fits(feed, state, b, k, row, other):
-            value = share[one] + share[other]
-            if best == NONE or value < least:
-                best, least = server, value
-    return emptier_node(feed, state, b, k, best)
+    slot = _extreme_slot(feed, state, b, k, OF_SERVER, LEAST)
+    return emptier_node(feed, state, b, k, slot)
 
 
 @part
 def first_server(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The lowest server that fits, there the fitting node with the larger share."""
-    slot = first_fit(rules, feed, state, b, k)
-    return emptier_node(feed, state, b, k, slot // NODES if slot != NONE else NONE)
+    return emptier_node(feed, state, b, k, first_fit(rules, feed, state, b, k))
 
 
 @part
@@ -76,29 +60,83 @@ def balance_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
 
     A halved VM takes first fit, and so does any where no server's nodes differ (arXiv 2504.14946).
     """
-    row, share = state.clock[b, ROW], state.share[b, k]
-    best, largest = NONE, 0.0
-    if not feed.request[row, HALVED]:
-        for server in range(share.size // NODES):
-            one, other = NODES * server, NODES * server + 1
-            if fits(feed, state, b, k, row, one) or fits(feed, state, b, k, row, other):
-                difference = abs(share[one] - share[other])
-                if difference > largest:
-                    best, largest = server, difference
-    if best == NONE:
+    slot = _extreme_slot(feed, state, b, k, DIFFERENCE, LARGEST)
+    halved = feed.request[state.clock[b, ROW], HALVED]
+    if slot == NONE or halved or state.share[b, k, DIFFERENCE, slot] == 0.0:
         return first_fit(rules, feed, state, b, k)
-    return emptier_node(feed, state, b, k, best)
+    return emptier_node(feed, state, b, k, slot)
 
 
 @part
-def emptier_node(feed: Feed, state: State, b: int, k: int, server: int) -> int:
-    """The fitting slot of a server on the node with the larger share; NONE for no server."""
-    if server == NONE:
+def emptier_node(feed: Feed, state: State, b: int, k: int, slot: int) -> int:
+    """Of a slot's server, the fitting slot on the node with the larger share; NONE for NONE."""
+    if slot == NONE:
         return NONE
-    row, share = state.clock[b, ROW], state.share[b, k]
-    one, other = NODES * server, NODES * server + 1
+    row, share = state.clock[b, ROW], state.share[b, k, OF_NODE]
+    one = slot - slot % NODES
+    other = one + 1
     if not fits(feed, state, b, k, row, one):
         return other
     if not fits(feed, state, b, k, row, other):
         return one
     return one if share[one] >= share[other] else other
+
+
+@part
+def _extreme_slot(feed: Feed, state: State, b: int, k: int, kind: int, order: int) -> int:
+    """The lowest of the fitting slots with the least, or the largest, share of a kind; or NONE.
+
+    Shares are compared by their bits: those of numbers that are not negative count up with them,
+    and machines compare eight whole numbers at once, but floats one by one.
+    """
+    request, free = feed.request[state.clock[b, ROW]], state.free[b, k]
+    bits = state.share[b, k, kind].view(np.int64)
+    begin, least = NONE, NO_SCORE
+    for block in range(0, bits.size, BLOCK):
+        stop = block + BLOCK
+        score = _least_of_block(
+            request, free[CPU, block:stop], free[MEMORY, block:stop], bits[block:stop], order
+        )
+        if score < least:
+            begin, least = block, score
+    if begin == NONE:
+        return NONE
+    stop = begin + BLOCK
+    return begin + _first_with(
+        request, free[CPU, begin:stop], free[MEMORY, begin:stop], bits[begin:stop], order, least
+    )
+
+
+@part
+def _least_of_block(
+    request: Int32, free_cpu: Int32, free_memory: Int32, bits: Int64, order: int
+) -> int:
+    """The least score of a block's slots that fit, or NO_SCORE."""
+    cpu, memory, least = request[CPU], request[MEMORY], np.int64(NO_SCORE)
+    if request[HALVED]:
+        for i in range(0, BLOCK, NODES):
+            fits_one = (free_cpu[i] >= cpu) & (free_memory[i] >= memory)
+            if fits_one & (free_cpu[i + 1] >= cpu) & (free_memory[i + 1] >= memory):
+                least = min(least, bits[i] ^ order)
+    else:
+        for i in range(BLOCK):
+            score = np.int64(NO_SCORE)
+            if (free_cpu[i] >= cpu) & (free_memory[i] >= memory):
+                score = bits[i] ^ order
+            least = min(least, score)
+    return int(least)
+
+
+@part
+def _first_with(
+    request: Int32, free_cpu: Int32, free_memory: Int32, bits: Int64, order: int, score: int
+) -> int:
+    """The first of a block's slots that fits with this score."""
+    cpu, memory, halved = request[CPU], request[MEMORY], request[HALVED]
+    for i in range(BLOCK):
+        if bits[i] ^ order == score and free_cpu[i] >= cpu and free_memory[i] >= memory:
+            if not halved:
+                return i
+            if i % NODES == 0 and free_cpu[i + 1] >= cpu and free_memory[i + 1] >= memory:
+                return i
+    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmagent_marl.sim.rules import COARSE, FULL, NODES
+from vmagent_marl.sim.rules import COARSE, FULL, NODES, Rules
 
 SERVER = 4  # floats a server: free share by node and resource
 REQUEST = 3  # cpu, memory, halved
@@ -60,3 +60,10 @@ class ObservationLayout:
     def actions(self) -> int:
         """Actions of an agent: a slot each, and pass, the last."""
         return NODES * self.servers + 1
+
+
+def layout_of(rules: Rules) -> ObservationLayout:
+    """The order of the observations of a scenario's rules."""
+    return ObservationLayout(
+        clusters=len(rules.servers), servers=int(rules.most.max()), summaries=rules.summaries
+    )

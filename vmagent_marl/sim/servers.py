@@ -8,6 +8,7 @@ from vmagent_marl.sim.rules import CPU, HALVED, LARGE_CPU, MEMORY, NODES, WHOLE_
 from vmagent_marl.sim.state import (
     ACTIVE,
     BLOCK,
+    DIFFERENCE,
     DOWN,
     EMPTY,
     ENDED,
@@ -17,6 +18,8 @@ from vmagent_marl.sim.state import (
     KILLED,
     LOWER_BOUND,
     NOW,
+    OF_NODE,
+    OF_SERVER,
     PLACED,
     PLACED_LARGE,
     ROW,
@@ -131,7 +134,11 @@ def give(rules: Rules, state: State, b: int, k: int, slot: int, cpu: int, memory
     most_free[MEMORY, block] = max(most_free[MEMORY, block], free[MEMORY, slot])
     cpu_share = free[CPU, slot] / rules.node[k, CPU]
     memory_share = free[MEMORY, slot] / rules.node[k, MEMORY]
-    state.share[b, k, slot] = min(cpu_share, memory_share)
+    share, other = state.share[b, k], slot ^ 1
+    share[OF_NODE, slot] = min(cpu_share, memory_share)
+    share[OF_SERVER, slot] = share[OF_SERVER, other] = share[OF_NODE, slot] + share[OF_NODE, other]
+    difference = abs(share[OF_NODE, slot] - share[OF_NODE, other])
+    share[DIFFERENCE, slot] = share[DIFFERENCE, other] = difference
     if state.counts[b, k, DOWN] == 0 and not state.clock[b, UNSEEN]:
         state.observation[b, k, 2 * slot + CPU] = cpu_share
         state.observation[b, k, 2 * slot + MEMORY] = memory_share

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import ActionError, ScenarioError
 from vmagent_marl.sim.handle import World, pack
-from vmagent_marl.sim.layout import ObservationLayout
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.sim.metrics import Metrics, measure
 from vmagent_marl.sim.reach import first_fit_reach
 from vmagent_marl.sim.rules import NODES, Rules, feed
@@ -71,9 +71,7 @@ class Simulator:
         self.rules = rules
         self.trace = trace
         self.feed = feed(trace, rules)
-        self.layout = ObservationLayout(
-            clusters=len(rules.servers), servers=int(rules.most.max()), summaries=rules.summaries
-        )
+        self.layout = layout_of(rules)
         self.batch = batch
         self._length, self._seconds, self._reach_plus = length, seconds, reach_plus
         self.privileged = privileged
@@ -124,6 +122,11 @@ class Simulator:
     def own_reward(self) -> NDArray[np.float64]:
         """(B, K) of the last transition, before sharing, live."""
         return self.state.own_reward
+
+    @property
+    def team_reward(self) -> NDArray[np.float64]:
+        """(B,) mean over the clusters of the last transition's rewards, live."""
+        return self.state.team_reward
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
@@ -182,8 +185,13 @@ class Simulator:
         if highest >= self._room:
             self.grow()
 
+    def has_room(self) -> bool:
+        """Whether every request that is to be decided has a number that there is room for."""
+        clock = self.state.clock
+        return bool((clock[:, ROW] - clock[:, FIRST]).max() < self._room)
+
     def grow(self) -> None:
-        """Make room for twice as many numbers of VMs in an episode."""
+        """Make room for twice as many VMs in an episode."""
         self._hold(with_room(self.state, 2 * self._room))
 
     def _plans(self, actions: ArrayLike) -> NDArray[np.int64]:

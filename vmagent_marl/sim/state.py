@@ -71,6 +71,14 @@ Number = TypeVar("Number", bound=np.generic)
     COUNTS,
 ) = range(8)
 
+# rows of `share`, of what is free
+(
+    OF_NODE,  # min over cpu and memory of free / capacity
+    OF_SERVER,  # sum of its nodes'
+    DIFFERENCE,  # of its nodes'
+    SHARES,
+) = range(4)
+
 # columns of `outcome`, the last transition
 (
     PLACED_IN,  # cluster, or NOBODY
@@ -103,7 +111,7 @@ class State(NamedTuple):
     counts: Annotated[Int64, "B", "K", COUNTS]
     free: Annotated[Int32, "B", "K", 2, "room"]  # by slot; 0 before service and behind the last
     most_free: Annotated[Int32, "B", "K", 2, "blocks"]  # at least `free` of each slot of a block
-    share: Annotated[Float64, "B", "K", "slots"]  # free share of the scarcer resource
+    share: Annotated[Float64, "B", "K", SHARES, "room"]  # by slot, of the scarcer resource
     stranded: Annotated[UInt8, "B", "K", "S"]  # 1 where no common type fits
     in_service: Annotated[UInt8, "B", "K", "S"]
     vms_on: Annotated[Int32, "B", "K", "S"]
@@ -123,6 +131,7 @@ class State(NamedTuple):
     illegal: Annotated[UInt8, "B", "K"]  # whether its answer was outside the mask
     own_reward: Annotated[Float64, "B", "K"]  # before sharing
     reward: Annotated[Float64, "B", "K"]
+    team_reward: Annotated[Float64, "B"]  # mean over the clusters
     observation: Annotated[Float32, "B", "K", "F"]
     mask: Annotated[Int8, "B", "K", "A"]
 
@@ -184,7 +193,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         counts=np.zeros((batch, clusters, COUNTS), np.int64),
         free=np.zeros((batch, clusters, 2, BLOCK * blocks), np.int32),
         most_free=np.zeros((batch, clusters, 2, blocks), np.int32),
-        share=np.zeros((batch, clusters, slots), np.float64),
+        share=np.zeros((batch, clusters, SHARES, BLOCK * blocks), np.float64),
         stranded=np.zeros((batch, clusters, servers), np.uint8),
         in_service=np.zeros((batch, clusters, servers), np.uint8),
         vms_on=np.zeros((batch, clusters, servers), np.int32),
@@ -206,6 +215,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         illegal=np.zeros((batch, clusters), np.uint8),
         own_reward=np.zeros((batch, clusters), np.float64),
         reward=np.zeros((batch, clusters), np.float64),
+        team_reward=np.zeros(batch, np.float64),
         observation=np.zeros((batch, clusters, layout.size), np.float32),
         mask=np.zeros((batch, clusters, layout.actions), np.int8),
     )

@@ -68,32 +68,35 @@ def advance(
     highest = 0
     for i in range(which.size):
         b = natural(which[i])
-        begins = episodes.shape[0] > 0
-        if begins:
+        if episodes.shape[0] > 0:
             _begin(rules, feed, state, b, episodes[i])
+            await_request(rules, feed, state, b, False)
         elif state.clock[b, STATUS] == RUNNING:
-            begin_transition(state, b)
-            _decide(rules, feed, state, b, actions[b])
+            offer(rules, feed, state, b, actions[b])
+            transit(rules, feed, state, b)
         else:
             _stay(state, b)
             continue
-        decided_at, row = state.clock[b, NOW], state.clock[b, ROW]
-        queued = False
-        if not begins:
-            queued = _leave(rules, state, b)
-        await_request(rules, feed, state, b, queued)
-        state.outcome[b, SECONDS] = state.clock[b, NOW] - decided_at
-        if not begins:
-            _pay(rules, feed, state, b, row)
         show_request(rules, feed, state, b)
         highest = max(highest, state.clock[b, ROW] - state.clock[b, FIRST])
     return highest
 
 
 @part
-def _decide(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]) -> None:
-    """The request goes around, and its VM starts where the chain put it or is turned away."""
-    offer(rules, feed, state, b, actions)
+def transit(rules: Rules, feed: Feed, state: State, b: int) -> None:
+    """From a decided request to the next: its VM starts, time passes, everyone is paid."""
+    begin_transition(state, b)
+    decided_at, row = state.clock[b, NOW], state.clock[b, ROW]
+    _settle(rules, feed, state, b)
+    queued = _leave(rules, state, b)
+    await_request(rules, feed, state, b, queued)
+    state.outcome[b, SECONDS] = state.clock[b, NOW] - decided_at
+    _pay(rules, feed, state, b, row)
+
+
+@part
+def _settle(rules: Rules, feed: Feed, state: State, b: int) -> None:
+    """The VM starts where the chain put it, or is turned away."""
     if state.outcome[b, PLACED_IN] != NOBODY:
         _start(rules, feed, state, b)
     elif rules.turned_away != WAIT:
@@ -118,35 +121,54 @@ def _stay(state: State, b: int) -> None:
     """An environment that has ended stays as it is, without reward."""
     state.own_reward[b, :] = 0.0
     state.reward[b, :] = 0.0
+    state.team_reward[b] = 0.0
     state.outcome[b, SECONDS] = 0
 
 
 @part
 def offer(rules: Rules, feed: Feed, state: State, b: int, actions: NDArray[np.int64]) -> None:
     """Home first, then around the ring, at most `tries` offers: the first to place it keeps it."""
+    begin_offers(state, b)
     clusters, pass_on = state.mask.shape[1], state.mask.shape[2] - 1
     for k in range(clusters):
         meant = _even(feed, state, b, actions[k], pass_on)
-        state.reached[b, k] = 0
-        state.effective[b, k] = pass_on
         state.illegal[b, k] = state.mask[b, k, meant] == 0
-    state.outcome[b, PLACED_IN] = NOBODY
-    state.outcome[b, SLOT] = NOBODY
-    state.outcome[b, POSITION] = NOBODY
-    state.outcome[b, WAITED] = 0
-    state.outcome[b, LOST_BY] = NOBODY
     for position in range(rules.tries):
-        k = state.clock[b, HOME] + position
-        if k >= clusters:
-            k -= clusters
-        answer = legal_answer(feed, state, b, k, actions[k])
-        state.reached[b, k] = 1
-        state.effective[b, k] = answer
-        if answer != pass_on:
-            state.outcome[b, PLACED_IN] = k
-            state.outcome[b, SLOT] = answer
-            state.outcome[b, POSITION] = position
+        k = in_ring(state, b, position)
+        if answered(state, b, k, position, legal_answer(feed, state, b, k, actions[k])):
             return
+
+
+@part
+def begin_offers(state: State, b: int) -> None:
+    """Nobody has answered."""
+    outcome, clusters = state.outcome[b], state.reached.shape[1]
+    for k in range(clusters):
+        state.reached[b, k] = 0
+        state.illegal[b, k] = 0
+        state.effective[b, k] = state.mask.shape[2] - 1
+    outcome[PLACED_IN] = outcome[SLOT] = outcome[POSITION] = outcome[LOST_BY] = NOBODY
+    outcome[WAITED] = 0
+
+
+@part
+def in_ring(state: State, b: int, position: int) -> int:
+    """The cluster at a position of the request's chain."""
+    clusters, k = state.reached.shape[1], state.clock[b, HOME] + position
+    return k - clusters if k >= clusters else k
+
+
+@part
+def answered(state: State, b: int, k: int, position: int, answer: int) -> bool:
+    """Cluster k, which was reached, has answered: whether it takes the request."""
+    state.reached[b, k] = 1
+    state.effective[b, k] = answer
+    if answer == state.mask.shape[2] - 1:
+        return False
+    state.outcome[b, PLACED_IN] = k
+    state.outcome[b, SLOT] = answer
+    state.outcome[b, POSITION] = position
+    return True
 
 
 @part
@@ -199,6 +221,7 @@ def _pay(rules: Rules, feed: Feed, state: State, b: int, row: int) -> None:
             own -= rules.turned_away_cost
         state.own_reward[b, k] = own
         team += own
+    state.team_reward[b] = team / clusters
     for k in range(clusters):
         own = state.own_reward[b, k]
         state.reward[b, k] = rules.share * team / clusters + (1.0 - rules.share) * own
@@ -230,6 +253,7 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.counts[b] = 0
     state.free[b] = 0
     state.most_free[b] = 0
+    state.share[b] = 0.0
     state.stranded[b] = 0
     state.in_service[b] = 0
     state.vms_on[b] = 0
@@ -243,6 +267,7 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.effective[b] = state.mask.shape[2] - 1
     state.own_reward[b] = 0.0
     state.reward[b] = 0.0
+    state.team_reward[b] = 0.0
     for k in range(state.free.shape[1]):
         state.counts[b, k, DUE] = NEVER
         for server in range(rules.servers[k]):
