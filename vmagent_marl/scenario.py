@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vmagent_marl import catalog, settings
 from vmagent_marl.errors import ScenarioError, SettingError, nearest
@@ -128,8 +129,18 @@ class Scenario:
         """The scenario in the units of the kernels."""
         return _rules(self)
 
-    def simulator(self, *, batch: int = 1, trace: Trace | None = None) -> Simulator:
-        """A batch of environments that play this scenario on its own or a given trace."""
+    def simulator(
+        self,
+        *,
+        batch: int = 1,
+        trace: Trace | None = None,
+        threads: int = 1,
+        buffers: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Simulator:
+        """A batch of environments that play this scenario on its own or a given trace.
+
+        `threads` and `buffers` are those of `Simulator`.
+        """
         from vmagent_marl.sim import Simulator
 
         played = self.load_trace() if trace is None else trace
@@ -144,6 +155,8 @@ class Scenario:
             seconds=self.horizon_seconds,
             reach_plus=reach.plus if reach else None,
             privileged=self.state == "privileged",
+            threads=threads,
+            buffers=buffers,
         )
 
 

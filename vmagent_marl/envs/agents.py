@@ -71,41 +71,44 @@ class Agents:
 
     def observation_of(self, k: int) -> Any:
         """A copy of what cluster k sees, which no later step changes."""
-        simulator = self.game.simulator
-        seen = simulator.observation[0, k].copy()
+        seen, mask = self.game.seen[k]
         if self.game.mask_in == "info":
-            return seen
-        return {"observation": seen, "action_mask": simulator.mask[0, k].copy()}
+            return seen.copy()
+        return {"observation": seen.copy(), "action_mask": mask.copy()}
 
     def observations(self) -> dict[str, Any]:
         """Every agent's observation."""
-        return {agent: self.observation_of(k) for k, agent in enumerate(self.possible_agents)}
+        pairs = zip(self.possible_agents, self.game.seen)  # noqa: B905  # asking costs as much
+        if self.game.mask_in == "info":
+            return {agent: seen.copy() for agent, (seen, _) in pairs}
+        return {
+            agent: {"observation": seen.copy(), "action_mask": mask.copy()}
+            for agent, (seen, mask) in pairs
+        }
 
     def infos_now(self) -> dict[str, dict[str, Any]]:
         """Every agent's info on the last transition."""
-        simulator, seconds = self.game.simulator, self.game.seconds
-        state = simulator.state
-        columns = zip(
+        last, seconds = self.game.last, self.game.seconds
+        columns = zip(  # noqa: B905  # all have K entries
             self.possible_agents,
-            state.reached[0].tolist(),
-            state.effective[0].tolist(),
-            state.illegal[0].tolist(),
-            state.own_reward[0].tolist(),
-            strict=True,
+            last.reached.tolist(),
+            last.effective.tolist(),
+            last.illegal.tolist(),
+            last.own_reward.tolist(),
         )
         infos: dict[str, dict[str, Any]] = {
             agent: {
-                "reached": reached == 1,
+                "reached": reached,
                 "effective_action": effective,
-                "illegal": illegal == 1,
+                "illegal": illegal,
                 "agent_reward": own,
                 "seconds": seconds,
             }
             for agent, reached, effective, illegal, own in columns
         }
         if self.game.mask_in != "obs":
-            for k, agent in enumerate(self.possible_agents):
-                infos[agent]["action_mask"] = simulator.mask[0, k].copy()
+            for agent, (_, mask) in zip(self.possible_agents, self.game.seen, strict=True):
+                infos[agent]["action_mask"] = mask.copy()
         return infos
 
     def snapshot(self) -> Any:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, SupportsIndex
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.envs.spaces import MaskIn, check_mask_in
 from vmagent_marl.errors import ActionError, ScenarioError, nearest
 from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
 from vmagent_marl.sim import Episode, ObservationLayout, Simulator
-from vmagent_marl.sim.state import HOME, RUNNING, SECONDS, TERMINATED, TRUNCATED
+from vmagent_marl.sim.state import HOME, RUNNING, SECONDS, STATUS, TERMINATED, TRUNCATED
 from vmagent_marl.windows import episode_of, rows_of
 
 RENDER_MODES = ["human", "ansi", "rgb_array"]
 FRAMES_PER_SECOND = 10
+VIEWS = {"seen", "joint", "last", "_plans", "_answers", "_clock", "_outcome", "_team_reward"}
 
 
 def as_scenario(scenario: str | Path | Mapping[str, Any] | Scenario, **fields: Any) -> Scenario:
@@ -26,6 +28,16 @@ def as_scenario(scenario: str | Path | Mapping[str, Any] | Scenario, **fields: A
     if isinstance(scenario, Mapping):
         return scenario_from({**scenario, **fields})
     return load_scenario(scenario, **fields)
+
+
+class Last(NamedTuple):
+    """What the last transition came to, of each cluster (K,), live."""
+
+    reward: NDArray[np.float64]  # after sharing
+    own_reward: NDArray[np.float64]  # before it
+    reached: NDArray[np.bool_]
+    effective: NDArray[np.int64]
+    illegal: NDArray[np.bool_]
 
 
 class Game:
@@ -54,6 +66,32 @@ class Game:
         self.mask_in = mask_in
         self.render_mode = render_mode
         self._seed, self._number = seed, -1
+        self._look()
+
+    def _look(self) -> None:
+        """Views of the only environment's arrays, which numpy would look up anew at every step."""
+        state = self.simulator.state
+        self.seen = list(zip(state.observation[0], state.mask[0], strict=True))
+        self.joint = state.observation[0], state.mask[0]
+        self.last = Last(
+            reward=state.reward[0],
+            own_reward=state.own_reward[0],
+            reached=state.reached[0],
+            effective=state.effective[0],
+            illegal=state.illegal[0],
+        )
+        self._plans = np.zeros((1, self.layout.clusters), np.int64)
+        self._answers = self._plans.data
+        self._clock, self._outcome = state.clock.data, state.outcome.data
+        self._team_reward = state.team_reward.data
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the views, which a copy has to make anew."""
+        return {name: value for name, value in self.__dict__.items() if name not in VIEWS}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+        self._look()
 
     @property
     def layout(self) -> ObservationLayout:
@@ -82,35 +120,49 @@ class Game:
                 number=self._number,
             )
         self.simulator.reset({0: episode})
-        self._show()
+        if self.render_mode == "human":
+            self._show()
         return episode
 
-    def step(self, plans: NDArray[Any]) -> None:
-        """Decide the request by the plans (K,) of all clusters."""
-        self.check_running()
-        self.simulator.step(plans[None])
-        self._show()
+    def step(self, plans: Iterable[SupportsIndex]) -> None:
+        """Decide the request by the plans of all clusters, whole numbers.
 
-    def check_running(self) -> None:
-        """Raise `ActionError` where there is nothing to decide."""
-        if self.simulator.status(0) != RUNNING:
+        Raises `ActionError` where no episode runs, or a plan is none.
+        """
+        if self._clock[0, STATUS] != RUNNING:
             raise ActionError("the episode is over, or none has begun: call reset() first")
+        try:
+            for k, plan in enumerate(plans):
+                self._answers[0, k] = plan  # type: ignore[call-overload]  # takes what has an index
+        except (TypeError, ValueError):
+            raise ActionError(f"{plan!r} is no action: give a whole number") from None
+        self.simulator.advance(self._plans)
+        if self.render_mode == "human":
+            self._show()
 
     @property
     def ends(self) -> tuple[bool, bool]:
         """Whether the episode has terminated, and whether it was truncated."""
-        status = self.simulator.status(0)
+        status = self._clock[0, STATUS]
         return status == TERMINATED, status == TRUNCATED
 
     @property
     def home(self) -> int:
         """Cluster that the request is offered to first."""
-        return int(self.simulator.state.clock[0, HOME])
+        home: int = self._clock[0, HOME]
+        return home
 
     @property
     def seconds(self) -> int:
         """Simulated seconds of the last transition."""
-        return int(self.simulator.state.outcome[0, SECONDS])
+        seconds: int = self._outcome[0, SECONDS]
+        return seconds
+
+    @property
+    def team_reward(self) -> float:
+        """Mean over the clusters of the last transition's rewards."""
+        reward: float = self._team_reward[0]
+        return reward
 
     def snapshot(self) -> tuple[Any, int, int]:
         """Everything that changes: the simulator's arrays, the seed and the episode's number."""
@@ -129,12 +181,12 @@ class Game:
             return occupancy_image(self.simulator)
         if self.render_mode == "ansi":
             return occupancy_text(self.simulator)
-        self._show()
+        if self.render_mode == "human":
+            self._show()
         return None
 
     def _show(self) -> None:
         """To whoever watches the terminal."""
-        if self.render_mode == "human":
-            from vmagent_marl.envs.frames import occupancy_text
+        from vmagent_marl.envs.frames import occupancy_text
 
-            print(occupancy_text(self.simulator), end="\n\n", flush=True)
+        print(occupancy_text(self.simulator), end="\n\n", flush=True)

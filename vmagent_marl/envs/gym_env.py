@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import gymnasium
@@ -48,16 +49,24 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decide the request; an action outside of the space raises `ActionError`."""
+        game = self.game
+        try:
+            plans = (operator.index(action),) if self._single else self._joint(action)
+        except TypeError:
+            plans = self._joint(action)
+        game.step(plans)
+        terminated, truncated = game.ends
+        info = self._info()
+        if terminated or truncated:
+            info["metrics"] = game.simulator.metrics(0).as_dict()
+        return self._observation(), game.team_reward, terminated, truncated, info
+
+    def _joint(self, action: Any) -> tuple[int, ...]:
+        """A plan for each cluster."""
         plans = np.asarray(action)
         if plans.dtype.kind not in "iu" or plans.size != self.game.layout.clusters:
             raise ActionError(f"action {action!r} is not in {self.action_space}: give one that is")
-        self.game.step(plans.reshape(-1))
-        terminated, truncated = self.game.ends
-        info = self._info()
-        if terminated or truncated:
-            info["metrics"] = self.game.simulator.metrics(0).as_dict()
-        team = float(self.game.simulator.team_reward[0])
-        return self._observation(), team, terminated, truncated, info
+        return tuple(plans.reshape(-1).tolist())
 
     def action_masks(self) -> NDArray[np.bool_]:
         """The mask as booleans, flat over the agents, as sb3-contrib's MaskablePPO asks for it."""
@@ -69,22 +78,22 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
         return self.game.render()
 
     def _observation(self) -> Any:
-        simulator = self.game.simulator
-        shown = 0 if self._single else slice(None)
-        seen = simulator.observation[0, shown].copy()
-        if self.game.mask_in == "info":
-            return seen
-        return {"observation": seen, "action_mask": simulator.mask[0, shown].copy()}
+        game = self.game
+        seen, mask = game.seen[0] if self._single else game.joint
+        if game.mask_in == "info":
+            return seen.copy()
+        return {"observation": seen.copy(), "action_mask": mask.copy()}
 
     def _info(self) -> dict[str, Any]:
-        state = self.game.simulator.state
+        game = self.game
+        last = game.last
         info: dict[str, Any] = {
-            "agent_rewards": state.own_reward[0].copy(),
-            "reached": state.reached[0].astype(bool),
-            "effective_action": state.effective[0].copy(),
-            "illegal": state.illegal[0].astype(bool),
-            "seconds": self.game.seconds,
+            "agent_rewards": last.own_reward.copy(),
+            "reached": last.reached.copy(),
+            "effective_action": last.effective.copy(),
+            "illegal": last.illegal.copy(),
+            "seconds": game.seconds,
         }
-        if self.game.mask_in != "obs":
-            info["action_mask"] = state.mask[0, 0 if self._single else slice(None)].copy()
+        if game.mask_in != "obs":
+            info["action_mask"] = (game.seen[0] if self._single else game.joint)[1].copy()
         return info

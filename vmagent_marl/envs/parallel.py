@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 from pettingzoo import ParallelEnv
 
 from vmagent_marl.envs.agents import Agents
@@ -61,22 +60,17 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
         dict[str, dict[str, Any]],
     ]:
         """Decide the request by the plans of all agents."""
-        self.game.check_running()
+        agents = self.possible_agents
         try:
-            plans = np.array([actions[agent] for agent in self.possible_agents])
+            self.game.step([actions[agent] for agent in agents])
         except KeyError as missing:
             raise ActionError(f"no action for agent {missing}: give every agent's plan") from None
-        except ValueError:
-            raise ActionError(f"actions {actions}: give every agent one whole number") from None
-        self.game.step(plans)
-        simulator = self.game.simulator
         terminated, truncated = self.game.ends
-        rewards = simulator.reward[0].tolist()
         step = (
             self.observations(),
-            dict(zip(self.possible_agents, rewards, strict=True)),
-            dict.fromkeys(self.possible_agents, terminated),
-            dict.fromkeys(self.possible_agents, truncated),
+            dict(zip(agents, self.game.last.reward.tolist())),  # noqa: B905  # both have K
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
             self.infos_now(),
         )
         if terminated or truncated:

@@ -118,9 +118,9 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         state = self.simulator.state
         infos: dict[str, Any] = {
             "agent_rewards": state.own_reward.copy(),
-            "reached": state.reached.astype(bool),
+            "reached": state.reached.copy(),
             "effective_action": state.effective.copy(),
-            "illegal": state.illegal.astype(bool),
+            "illegal": state.illegal.copy(),
             "seconds": state.outcome[:, SECONDS].copy(),
         }
         if self.mask_in != "obs":

@@ -183,7 +183,7 @@ class _Stage:
             rewards=tape.rewards[b, :length].copy(),
             agent_rewards=tape.agent_rewards[b, :length].copy(),
             behavior_logp=tape.behavior_logp[b, :length].copy(),
-            reached=tape.reached[b, :length] == 1,
+            reached=tape.reached[b, :length].copy(),
             effective_action=tape.effective_action[b, :length].copy(),
             seconds=tape.seconds[b, :length].copy(),
             component=int(self._component[b]),

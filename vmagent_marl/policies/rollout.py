@@ -11,11 +11,11 @@ from vmagent_marl.policies.heuristics import Heuristic, choose
 from vmagent_marl.sim import ObservationLayout, Simulator
 from vmagent_marl.sim.draws import key
 from vmagent_marl.sim.handle import (
+    Bool,
     Float32,
     Float64,
     Int8,
     Int64,
-    UInt8,
     World,
     natural,
     pack,
@@ -52,7 +52,7 @@ class Tape(NamedTuple):
     behavior_logp: Annotated[Float64, "B", "T", "K"]
     rewards: Annotated[Float64, "B", "T"]  # the team's mean
     agent_rewards: Annotated[Float64, "B", "T", "K"]  # before sharing
-    reached: Annotated[UInt8, "B", "T", "K"]
+    reached: Annotated[Bool, "B", "T", "K"]
     effective_action: Annotated[Int64, "B", "T", "K"]
     seconds: Annotated[Int64, "B", "T"]
 
@@ -69,7 +69,7 @@ def blank_tape(layout: ObservationLayout, batch: int, room: int = 0) -> Tape:
         behavior_logp=np.empty((batch, room, clusters)),
         rewards=np.empty((batch, room)),
         agent_rewards=np.empty((batch, room, clusters)),
-        reached=np.empty((batch, room, clusters), np.uint8),
+        reached=np.empty((batch, room, clusters), np.bool_),
         effective_action=np.empty((batch, room, clusters), np.int64),
         seconds=np.empty((batch, room), np.int64),
     )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 # Items of arrays. A field of a NamedTuple is `Annotated[Int64, "B", "K", 10]`: its items, and its
 # axes. Axes of one name are of one length throughout a table, so that kernels compute a place once
 # for all arrays of the same axes; a number is a length that kernels know when they are compiled.
+Bool = NDArray[np.bool_]
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
 Int32 = NDArray[np.int32]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,9 +24,13 @@ from vmagent_marl.sim.state import (
     TRUNCATED,
     State,
     allocate,
+    with_buffers,
     with_room,
 )
-from vmagent_marl.sim.step import advance, answer_of, draw_keys
+from vmagent_marl.sim.step import answer_of, draw_keys
+from vmagent_marl.sim.step import begin as begin_episodes
+from vmagent_marl.sim.step import step as step_environments
+from vmagent_marl.sim.threads import side_by_side
 from vmagent_marl.trace import NEVER, Trace
 
 INT64 = np.dtype(np.int64)
@@ -64,8 +70,15 @@ class Simulator:
         seconds: int | None = None,
         reach_plus: int | None = None,
         privileged: bool = False,
+        threads: int = 1,
+        buffers: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        """`length`, `seconds`: truncation; `reach_plus`: length = first fit's reach + this."""
+        """`length`, `seconds`: truncation; `reach_plus`: length = first fit's reach + this.
+
+        `threads` share the environments of a step; what comes out is the same. It pays for batches
+        that take longer than some fifty microseconds. `buffers`: arrays of the caller that are to
+        be `observation`, `mask` or `reward`, written in place with no copy.
+        """
         if len(trace) == 0:
             raise ScenarioError(f"trace {trace.name!r} holds no request: give one with rows")
         self.rules = rules
@@ -76,12 +89,11 @@ class Simulator:
         self._length, self._seconds, self._reach_plus = length, seconds, reach_plus
         self.privileged = privileged
         room = min(FIRST_ROOM if length is None else length, len(trace)) + 1
-        self._all = np.arange(batch)
-        self._no_episodes = np.empty((0, 6), np.int64)
-        self._no_plans = np.zeros((batch, self.layout.clusters), np.int64)
+        self.threads = max(1, min(threads, batch))
+        self._shape = batch, self.layout.clusters
         self.state: State
         self.world: World  # of rules, feed and state, for kernels
-        self._hold(allocate(rules, self.layout, batch, room))
+        self._hold(with_buffers(allocate(rules, self.layout, batch, room), buffers or {}))
 
     @property
     def clusters(self) -> int:
@@ -169,7 +181,7 @@ class Simulator:
             seconds = NEVER if self._seconds is None else self._seconds
             table[i] = episode.first, stop, length, seconds, episode.seed, episode.number
         which = np.fromiter(episodes, np.int64, len(episodes))
-        advance(self.world, which, table, self._no_plans)
+        begin_episodes(self.world, which, table)
 
     def step(self, actions: ArrayLike) -> None:
         """Decide every running environment's request by these plans, (B, K) of `Discrete(A)`.
@@ -177,8 +189,20 @@ class Simulator:
         Raises `ActionError` for an action outside of the space; one outside of the mask counts as
         pass where that is legal, else as the lowest legal slot.
         """
-        plans = self._plans(actions)
-        highest = advance(self.world, self._all, self._no_episodes, plans)
+        self.advance(self._plans(actions))
+
+    def advance(self, plans: NDArray[np.int64]) -> None:
+        """`step`, for plans that are known to be int64 of shape (B, K), C-contiguous."""
+        if self.threads == 1:
+            highest = step_environments(self.world, plans, 0, self.batch)
+        else:
+            world = self.world
+            ends = side_by_side(
+                lambda first, stop: step_environments(world, plans, first, stop),
+                self.batch,
+                self.threads,
+            )
+            highest = min(ends) if min(ends) < 0 else max(ends)
         if highest < 0:
             b, k = divmod(-1 - highest, self.clusters)
             raise ActionError(_outside(int(plans[b, k]), b, k, self.actions))
@@ -199,7 +223,7 @@ class Simulator:
         if (
             isinstance(actions, np.ndarray)
             and actions.dtype is INT64
-            and actions.shape == self._no_plans.shape
+            and actions.shape == self._shape
             and actions.flags.c_contiguous
         ):
             return actions  # what is right already is not looked at again: it takes a microsecond
@@ -207,7 +231,7 @@ class Simulator:
         if given.dtype.kind not in "iu":
             raise ActionError(f"actions are of type {given.dtype}: give whole numbers")
         plans = np.ascontiguousarray(given, np.int64)
-        if plans.shape != self._no_plans.shape:
+        if plans.shape != self._shape:
             raise ActionError(
                 f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "
                 "one for each environment and cluster"
@@ -239,16 +263,27 @@ class Simulator:
         """Metrics of environment b's episode up to now."""
         return measure(self.rules, self.feed, self.state, b)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the table of addresses, which a copy has to write anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "world"}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+        self._hold(self.state)
+
     def snapshot(self) -> State:
         """A copy of everything that changes; `restore` brings it back."""
         return _copy(self.state)
 
     def restore(self, snapshot: State) -> None:
-        """Go on from a snapshot of this simulator."""
+        """Go on from a snapshot of this simulator; its arrays stay the same ones."""
         for ours, theirs in zip(self._fixed(self.state), self._fixed(snapshot), strict=True):
             if ours.shape != theirs.shape:
                 raise ScenarioError("the snapshot is of another simulator: take one of this")
-        self._hold(_copy(snapshot))
+        if snapshot.placed_at.shape != self.state.placed_at.shape:
+            self._hold(with_room(self.state, snapshot.placed_at.shape[1]))
+        for name, theirs in snapshot._asdict().items():
+            np.copyto(getattr(self.state, name), theirs)
 
     @staticmethod
     def _fixed(state: State) -> tuple[NDArray[np.generic], ...]:

@@ -6,12 +6,14 @@ V VMs an episode can number, slot = 2 * server + node.
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.sim.handle import Float32, Float64, Int8, Int32, Int64, UInt8
+from vmagent_marl.errors import SettingError, nearest
+from vmagent_marl.sim.handle import Bool, Float32, Float64, Int8, Int32, Int64, UInt8
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.layout import SUMMARY, ObservationLayout
 from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
@@ -91,6 +93,7 @@ Number = TypeVar("Number", bound=np.generic)
 ) = range(7)
 
 NOBODY = -1
+BUFFERS = ("observation", "mask", "reward")  # arrays that callers may bring
 BLOCK = 64  # slots that are compared at once: of fewer, LLVM unrolls the loop instead
 CLUSTER_SHIFT, POSITION_SHIFT = 21, 26  # bits of a `place_code`: 21 for the slot, 5, and 5
 MOST_CLUSTERS = 1 << POSITION_SHIFT - CLUSTER_SHIFT
@@ -127,8 +130,8 @@ class State(NamedTuple):
     published_servers: Annotated[Float32, "B", "K", "R"]  # where summaries are full
     outcome: Annotated[Int64, "B", OUTCOMES]
     effective: Annotated[Int64, "B", "K"]  # the answers as they counted
-    reached: Annotated[UInt8, "B", "K"]  # whether the request was offered to the cluster
-    illegal: Annotated[UInt8, "B", "K"]  # whether its answer was outside the mask
+    reached: Annotated[Bool, "B", "K"]  # whether the request was offered to the cluster
+    illegal: Annotated[Bool, "B", "K"]  # whether its answer was outside the mask
     own_reward: Annotated[Float64, "B", "K"]  # before sharing
     reward: Annotated[Float64, "B", "K"]
     team_reward: Annotated[Float64, "B"]  # mean over the clusters
@@ -211,8 +214,8 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         ),
         outcome=np.zeros((batch, OUTCOMES), np.int64),
         effective=np.zeros((batch, clusters), np.int64),
-        reached=np.zeros((batch, clusters), np.uint8),
-        illegal=np.zeros((batch, clusters), np.uint8),
+        reached=np.zeros((batch, clusters), np.bool_),
+        illegal=np.zeros((batch, clusters), np.bool_),
         own_reward=np.zeros((batch, clusters), np.float64),
         reward=np.zeros((batch, clusters), np.float64),
         team_reward=np.zeros(batch, np.float64),
@@ -224,6 +227,22 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
     return state
 
 
+def with_buffers(state: State, buffers: Mapping[str, NDArray[Any]]) -> State:
+    """The same state with arrays of the caller in the place of its own."""
+    for name, given in buffers.items():
+        if name not in BUFFERS:
+            raise SettingError(f"buffers: {name!r} is unknown: {nearest(name, BUFFERS)}")
+        own = getattr(state, name)
+        whole = given.flags.c_contiguous and given.flags.writeable
+        if given.shape != own.shape or given.dtype != own.dtype or not whole:
+            raise SettingError(
+                f"buffers: {name} is {given.dtype} of shape {given.shape}: give {own.dtype} of "
+                f"shape {own.shape}, C-contiguous and writeable"
+            )
+        np.copyto(given, own)
+    return state._replace(**buffers)
+
+
 def with_room(state: State, vms: int) -> State:
     """The same state with room for `vms` numbers of VMs."""
 
@@ -231,7 +250,8 @@ def with_room(state: State, vms: int) -> State:
         if array.shape[1] == 0:
             return array
         wide = np.full((array.shape[0], vms, *array.shape[2:]), fill, array.dtype)
-        wide[:, : array.shape[1]] = array
+        kept = min(vms, array.shape[1])
+        wide[:, :kept] = array[:, :kept]
         return wide
 
     return state._replace(

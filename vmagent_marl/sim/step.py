@@ -48,37 +48,41 @@ unpack = unpacker(Rules, Feed, State)
 
 
 @entry
-def advance(
-    world: World, which: NDArray[np.int64], episodes: NDArray[np.int64], actions: NDArray[np.int64]
-) -> int:
-    """Begin an episode in, or step, each environment of `which`, up to its next request.
+def begin(world: World, which: NDArray[np.int64], episodes: NDArray[np.int64]) -> None:
+    """Begin an episode in each environment of `which`, up to its first request.
 
-    `actions` (B, K) decide the requests of running environments. Where `episodes` (n, 6) has rows,
-    one for each of `which`, they begin instead: row of the first request, row before which it ends,
+    `episodes` (n, 6), one row for each: row of the first request, row before which it ends,
     requests and seconds after which it is truncated (or NEVER), seed, episode's number.
+    """
+    rules, feed, state = unpack(world)
+    for i in range(which.size):
+        b = natural(which[i])
+        _begin(rules, feed, state, b, episodes[i])
+        await_request(rules, feed, state, b, False)
+        show_request(rules, feed, state, b)
+
+
+@entry
+def step(world: World, actions: NDArray[np.int64], first: int, stop: int) -> int:
+    """Step environments first..stop-1, those that run: actions (B, K) decide their requests.
 
     Returns the largest number of a VM to be decided next, for whoever keeps room for them; or,
     where an action is outside of the space, -1 - its place in `actions`: nothing has happened.
     """
     rules, feed, state = unpack(world)
-    if episodes.shape[0] == 0:
-        for i in range(actions.size):
-            if actions.flat[i] < 0 or actions.flat[i] >= state.mask.shape[2]:
-                return -1 - i
+    for i in range(actions.size):
+        if actions.flat[i] < 0 or actions.flat[i] >= state.mask.shape[2]:
+            return -1 - i
     highest = 0
-    for i in range(which.size):
-        b = natural(which[i])
-        if episodes.shape[0] > 0:
-            _begin(rules, feed, state, b, episodes[i])
-            await_request(rules, feed, state, b, False)
-        elif state.clock[b, STATUS] == RUNNING:
+    for at in range(first, stop):
+        b = natural(at)
+        if state.clock[b, STATUS] == RUNNING:
             offer(rules, feed, state, b, actions[b])
             transit(rules, feed, state, b)
+            show_request(rules, feed, state, b)
+            highest = max(highest, state.clock[b, ROW] - state.clock[b, FIRST])
         else:
             _stay(state, b)
-            continue
-        show_request(rules, feed, state, b)
-        highest = max(highest, state.clock[b, ROW] - state.clock[b, FIRST])
     return highest
 
 
@@ -144,8 +148,8 @@ def begin_offers(state: State, b: int) -> None:
     """Nobody has answered."""
     outcome, clusters = state.outcome[b], state.reached.shape[1]
     for k in range(clusters):
-        state.reached[b, k] = 0
-        state.illegal[b, k] = 0
+        state.reached[b, k] = False
+        state.illegal[b, k] = False
         state.effective[b, k] = state.mask.shape[2] - 1
     outcome[PLACED_IN] = outcome[SLOT] = outcome[POSITION] = outcome[LOST_BY] = NOBODY
     outcome[WAITED] = 0
@@ -161,7 +165,7 @@ def in_ring(state: State, b: int, position: int) -> int:
 @part
 def answered(state: State, b: int, k: int, position: int, answer: int) -> bool:
     """Cluster k, which was reached, has answered: whether it takes the request."""
-    state.reached[b, k] = 1
+    state.reached[b, k] = True
     state.effective[b, k] = answer
     if answer == state.mask.shape[2] - 1:
         return False
@@ -262,8 +266,8 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.outcome[b] = 0
     state.outcome[b, PLACED_IN] = NOBODY
     state.outcome[b, LOST_BY] = NOBODY
-    state.reached[b] = 0
-    state.illegal[b] = 0
+    state.reached[b] = False
+    state.illegal[b] = False
     state.effective[b] = state.mask.shape[2] - 1
     state.own_reward[b] = 0.0
     state.reward[b] = 0.0
