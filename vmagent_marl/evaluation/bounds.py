@@ -123,7 +123,7 @@ def pooled_waits(demand: Demand) -> Ints:
         arrival.tolist(), lifetime.tolist(), demand.volume.tolist(), strict=True
     ):
         now = max(now, comes)
-        while leaving and (leaving[0][0] <= now or cpu < need_cpu or memory < need_memory):
+        while leaving and (cpu < need_cpu or memory < need_memory):  # room that nobody needs stays
             second, back_cpu, back_memory = heapq.heappop(leaving)
             now = max(now, second)
             cpu, memory = cpu + back_cpu, memory + back_memory
