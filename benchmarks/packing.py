@@ -24,7 +24,7 @@ from vmagent_marl.policies import Policy
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Simulator
-from vmagent_marl.sim.layout import SERVER
+from vmagent_marl.sim.rules import NODES
 
 FILE = "huawei-east-1-lifetimes.csv"
 ROOMY = 100  # servers that take every VM of the month
@@ -42,8 +42,8 @@ of max(ceil cpu, ceil memory). The published first, best and worst fit open an e
 where none in use fits ("used first"); the package's choose among all servers. *Lost*: cpu-seconds
 of VMs turned away over those of all, each clipped at the last arrival, up to which the month is
 played; the bound is fluid: no policy, clairvoyant ones that split and interrupt VMs included, loses
-less. The published server best fit sums shares in another way than the package's, which takes the
-scarcer resource of each node."""
+less. How the published server best fit sums a server's shares is not told: the package's sums the
+scarcer resource of each node; with all four shares, or cpu alone, hours go from 1.60 to 1.65."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class UsedFirst:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The action; its probability is one."""
         seen, parts = batch.observation[0, 0], batch.layout.parts
-        free = seen[parts["servers"]].reshape(-1, SERVER // 2, 2)  # (server, node, resource)
+        node = batch.rules.node[0]
+        seen_free = seen[parts["servers"]].reshape(-1, NODES, 2)  # (server, node, resource) float32
+        free = np.rint(seen_free * node.astype(np.float64)) / node  # whose rounding makes no ties
         share = free.min(axis=2)
         if seen[parts["request"]][2]:
             share = np.broadcast_to(share.sum(axis=1, keepdims=True), share.shape)
@@ -108,10 +110,8 @@ def hours_table(month: Path) -> str:
         lost = 100 * scores.lost_cpu(policy)
         return f"{told} ({lost:.1f} % lost)" if lost else told
 
-    lines = [
-        f"| hours, {ROOMY} servers | published | used first | package |",
-        "|---|---:|---:|---:|",
-    ]
+    lines = [f"| hours, {ROOMY} servers | published | used first | package |"]
+    lines.append("|---|---:|---:|---:|")
     for rule, known in HOURS.items():
         lines.append(f"| {rule} | {known} | {hours(f'{rule}-used-first')} | {hours(rule)} |")
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -12,14 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from places import real_trace, reference
 
 from strategies import answers, cut_to_fit, traces
 from vmagent_marl import catalog
 from vmagent_marl.evaluation import ALL, evaluate
 from vmagent_marl.evaluation.bounds import bound_of, lost_bound_of, serving_room, volume_bound
 from vmagent_marl.evaluation.demand import demand_of
-from vmagent_marl.scenario import OversizeWarning, Scenario, load_scenario, scenario_from
+from vmagent_marl.scenario import OversizeWarning, Scenario, scenario_from
 from vmagent_marl.sim import Episode, Metrics, Simulator
 from vmagent_marl.sim.state import RUNNING, SERVING, STATUS
 from vmagent_marl.trace import Trace
@@ -27,7 +25,7 @@ from vmagent_marl.trace import Trace
 CLOSE = 1e-9  # relative, of sums in another order
 REWARD = {"end": "placed", "wait": "wait", "count": "profit"}
 fixed = settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=120
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=60
 )
 
 
@@ -61,7 +59,7 @@ def games(draw: st.DrawFn, rule: str, most: int = 25, clusters: int = 3, servers
             "cluster": st.integers(0, number - 1),
             "at": st.sampled_from([0, 5, 60]),
             "seconds": st.sampled_from([1, 60, 5000]),
-            "kind": st.just("drain"),
+            "kind": st.sampled_from(["drain", "outage"] if rule == "count" else ["drain"]),
         }
     )
     growth = st.fixed_dictionaries(
@@ -125,7 +123,9 @@ def assert_held(game: Game, metrics: Metrics) -> None:
     assert bound.whole[0] == pytest.approx(metrics.possible_revenue, rel=CLOSE)
     assert metrics.profit <= bound.part[0] + CLOSE * (1 + bound.whole[0])
     lost = lost_bound_of(game.scenario, game.trace, [game.episode])
-    assert lost is not None
+    if lost is None:  # an outage may end VMs
+        assert any(outage.kind == "outage" for outage in game.scenario.outages)
+        return
     asked = metrics.placed_cpu_s + metrics.turned_away_cpu_s
     assert lost.whole[0] == pytest.approx(asked, rel=CLOSE)
     assert metrics.turned_away_cpu_s >= lost.part[0] - CLOSE * (1 + asked)
@@ -149,7 +149,7 @@ def test_no_answers_better_a_bound(rule: Literal["end", "wait", "count"]) -> Non
 @pytest.mark.parametrize("rule", ["end", "wait", "count"])
 def test_nothing_that_can_be_answered_betters_a_bound(rule: str) -> None:
     @given(games(rule, most=5, clusters=2, servers=2))
-    @settings(fixed, max_examples=15)
+    @settings(fixed, max_examples=10)
     def hold(game: Game) -> None:
         for metrics in every_outcome(game):
             assert_held(game, metrics)
@@ -240,16 +240,3 @@ def test_no_heuristic_betters_a_bound_of_the_shelf(name: str) -> None:
                 assert value >= bound if scores.less_is_better else value <= bound
         if scores.lost_bound is not None:
             assert scores.lost_cpu(policy) >= scores.lost_bound.value > 0.0
-
-
-def test_published_waits_are_no_shorter_than_the_pools_and_some_are_as_short() -> None:
-    with reference("waiting_queue.csv").open() as lines:
-        rows = list(csv.DictReader(lines))
-    scenario = load_scenario("waiting", trace=real_trace())
-    trace = scenario.load_trace()
-    bound = bound_of(scenario, trace, [Episode(int(row["start"])) for row in rows])
-    assert bound is not None
-    for rule in ("first_fit", "balance_fit", "best_fit"):
-        waits = np.array([float(row[f"{rule}_wait_s"]) for row in rows])
-        assert (waits >= bound.values).all()
-        assert (waits == bound.values).any()
