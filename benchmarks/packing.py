@@ -27,7 +27,7 @@ from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.rules import NODES
 
 FILE = "huawei-east-1-lifetimes.csv"
-ROOMY = 100  # servers that take every VM of the month
+ROOMY = 100  # servers, on which all rules but one that spreads place every VM of the month
 HOURS = {"worst-fit": 2.08, "best-fit": 1.74, "server-best-fit": 1.64, "first-fit": 1.48}
 LOST = {  # % of the cpu-seconds, by servers
     40: {"first-fit": 5.2, "server-best-fit": 3.3},
@@ -38,12 +38,12 @@ WEIGHT_OF_SHARE = {"first-fit": 0.0, "best-fit": 1.0, "worst-fit": -1.0}
 
 NOTES = """\
 *Hours*: hours of servers that are not empty, over those that what runs fills at least, the integral
-of max(ceil cpu, ceil memory). The published first, best and worst fit open an empty server only
-where none in use fits ("used first"); the package's choose among all servers. *Lost*: cpu-seconds
-of VMs turned away over those of all, each clipped at the last arrival, up to which the month is
-played; the bound is fluid: no policy, clairvoyant ones that split and interrupt VMs included, loses
-less. How the published server best fit sums a server's shares is not told: the package's sums the
-scarcer resource of each node; with all four shares, or cpu alone, hours go from 1.60 to 1.65."""
+of max(ceil cpu, ceil memory). The published hours of first, best and worst fit are those of rules
+that open an empty server only where none in use fits ("used first"); the package's choose among all
+servers. How the published server best fit sums a server's shares is not told; the package's sums
+the scarcer resource of each node. *Lost*: cpu-seconds of VMs turned away over those of all, each
+clipped at the last arrival, up to which the month is played; the bound is fluid: no policy loses
+less, not even one that knows the future and may split and interrupt VMs."""
 
 
 @dataclass(frozen=True)
