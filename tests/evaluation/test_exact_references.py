@@ -58,6 +58,16 @@ def test_trimmed_means_are_the_published_ones(policy: str, seconds: float, waiti
     assert float(trimmed_mean(waiting.values(policy))) == pytest.approx(seconds, abs=5e-4)
 
 
+def test_published_waits_are_no_shorter_than_the_bound_and_some_are_as_short(
+    queue: list[dict[str, str]], waiting: Scores
+) -> None:
+    assert waiting.bound is not None
+    for policy in TRIMMED:
+        waits = np.array([float(row[policy.replace("-", "_") + "_wait_s"]) for row in queue])
+        assert (waits >= waiting.bound.values).all()
+        assert (waits == waiting.bound.values).any()
+
+
 def test_waits_are_scored_less_is_better(waiting: Scores) -> None:
     assert waiting.score == "wait_s"
     assert waiting.window == "all"

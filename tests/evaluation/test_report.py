@@ -124,7 +124,7 @@ def test_json_of_one_policy(single: Scores) -> None:
     assert len(document["episodes"]) == 4
     names = {field.name for field in fields(Metrics)}
     for episode, played in zip(document["episodes"], single.results[0].played, strict=True):
-        assert set(episode) == names | {"return", "own_returns", "profit_share"}
+        assert set(episode) == names | {"return", "own_returns", "profit_share", "bound"}
         assert episode["start"] == played.metrics.start
         assert episode["placed"] == played.metrics.placed
         assert episode["return"] == played.team_return

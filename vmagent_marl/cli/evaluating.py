@@ -27,7 +27,7 @@ def evaluate(
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
-        policy: names of heuristics, or checkpoints (.pt); every heuristic that fits, if none.
+        policy: names of heuristics, or checkpoints (.pt); all, or none: every heuristic that fits.
         trace: a trace file in the place of the scenario's own.
         windows: rows of the trace from which episodes are drawn.
         episodes: how many.
@@ -39,9 +39,8 @@ def evaluate(
         plot: draw the scores there (.png, .svg or .pdf).
         quiet: no progress bar.
     """
+    from vmagent_marl.evaluation import ALL, print_scores, read_starts, write_json
     from vmagent_marl.evaluation import evaluate as play_and_score
-    from vmagent_marl.evaluation import print_scores, read_starts, write_json
-    from vmagent_marl.policies import policy_names
     from vmagent_marl.scenario import load_scenario
 
     for file in (json, plot):
@@ -49,7 +48,7 @@ def evaluate(
     chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
     scores = play_and_score(
         chosen,
-        policy or policy_names(chosen),
+        policy or ALL,
         windows=windows,
         episodes=episodes,
         seed=seed,

@@ -2,17 +2,21 @@
 
 from vmagent_marl.episodes.intervals import Estimate
 from vmagent_marl.episodes.play import Played, play
-from vmagent_marl.evaluation.evaluating import evaluate
+from vmagent_marl.evaluation.bounds import Bound, bound_of
+from vmagent_marl.evaluation.evaluating import ALL, evaluate
 from vmagent_marl.evaluation.json_form import to_json, write_json
 from vmagent_marl.evaluation.report import metrics_table, print_scores, score_table
 from vmagent_marl.evaluation.scores import Result, Scores, score_of
 from vmagent_marl.evaluation.starts import read_starts
 
 __all__ = [
+    "ALL",
+    "Bound",
     "Estimate",
     "Played",
     "Result",
     "Scores",
+    "bound_of",
     "evaluate",
     "metrics_table",
     "play",

@@ -9,12 +9,15 @@ from pathlib import Path
 from vmagent_marl.episodes.play import play
 from vmagent_marl.episodes.reference import RANDOM
 from vmagent_marl.errors import PolicyError, ScenarioError, SettingError
+from vmagent_marl.evaluation.bounds import bound_of, lost_bound_of
 from vmagent_marl.evaluation.scores import Result, Scores
 from vmagent_marl.evaluation.starts import episodes_at, episodes_in
-from vmagent_marl.policies import Heuristic, Policy, check_policy, make_policy
+from vmagent_marl.policies import Heuristic, Policy, check_policy, make_policy, policy_names
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.trace import Trace
+
+ALL = "all"  # among the policies: every heuristic that goes with the scenario
 
 
 def evaluate(
@@ -33,6 +36,7 @@ def evaluate(
     >>> evaluate("recovering", ["first-fit", "server-best-fit"]).ranked
     ['server-best-fit', 'first-fit']
 
+    The name `all` among the policies stands for every heuristic that goes with the scenario.
     `windows` names the rows of the trace from which episodes are drawn; `starts` gives rows of the
     whole trace instead, one episode each. `trace` stands in for the scenario's own. Where a window
     other than validation is played by `random` and several heuristics, these play as many
@@ -43,7 +47,7 @@ def evaluate(
     if isinstance(trace, (str, Path)):
         played, trace = played.replace(trace=str(trace)), None
     rows = played.load_trace() if trace is None else trace
-    players = _players(policies)
+    players = _players(policies, played)
     if starts is None:
         drawn = episodes_in(played, rows, windows, episodes=episodes, seed=seed)
     elif len(starts):
@@ -71,6 +75,8 @@ def evaluate(
         seed=seed,
         results=results(players, drawn),
         given_starts=starts is not None,
+        bound=bound_of(played, rows, drawn),
+        lost_bound=lost_bound_of(played, rows, drawn),
     )
     rivals = [policy for policy in players if _is_heuristic(policy) and policy.name != RANDOM]
     if scores.given_starts or windows == "validation":
@@ -91,9 +97,13 @@ def _is_heuristic(policy: Policy) -> bool:
     return plain and policy.needs != "everything"
 
 
-def _players(policies: str | Policy | Sequence[str | Policy]) -> list[Policy]:
+def _players(policies: str | Policy | Sequence[str | Policy], scenario: Scenario) -> list[Policy]:
     several = policies if isinstance(policies, Sequence) else [policies]
-    given = [policies] if isinstance(policies, str) else several
+    given = [policies] if isinstance(policies, str) else list(several)
+    if ALL in given:
+        place, others = given.index(ALL), [policy for policy in given if policy != ALL]
+        named = [name for name in policy_names(scenario) if name not in others]
+        given = [*others[:place], *named, *others[place:]]
     players = [make_policy(p) if isinstance(p, str) else p for p in given]
     for player in players:
         if not hasattr(player, "act"):

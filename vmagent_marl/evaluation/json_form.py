@@ -37,6 +37,7 @@ def write_json(scores: Scores, path: str | Path) -> None:
 
 
 def _document(scores: Scores, result: Result) -> dict[str, Any]:
+    bounds = [None] * len(result.played) if scores.bound is None else scores.bound.values
     episodes = [
         _plain(
             {
@@ -44,9 +45,10 @@ def _document(scores: Scores, result: Result) -> dict[str, Any]:
                 "profit_share": played.metrics.profit_share,
                 "return": played.team_return,
                 "own_returns": played.own_returns,
+                "bound": bound,
             }
         )
-        for played in result.played
+        for played, bound in zip(result.played, bounds, strict=True)
     ]
     return {
         "scenario": scores.scenario.name,
@@ -79,9 +81,21 @@ def summary(scores: Scores, policy: str) -> dict[str, Any]:
         "probability_of_improvement": asdict(scores.improvement(policy)),
         "reference": scores.reference,
         "normalised": _optional(scores.normalised(policy)),
+        "bound": _bound(scores),
+        "gap": _optional(scores.gap(policy)),
+        "lost_cpu": scores.lost_cpu(policy),
+        "least_lost_cpu": None if scores.lost_bound is None else scores.lost_bound.value,
         "means": {name: float(result.column(name).mean()) for name in metrics},
         "trace_sha256": scores.fingerprint,
     }
+
+
+def _bound(scores: Scores) -> dict[str, Any] | None:
+    """What no policy's score can better, and how that was found."""
+    estimate = scores.bound_estimate
+    if scores.bound is None or estimate is None:
+        return None
+    return {"kind": scores.bound.kind, **asdict(estimate)}
 
 
 def _optional(estimate: Estimate | None) -> dict[str, float] | None:

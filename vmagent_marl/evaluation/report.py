@@ -42,6 +42,11 @@ def score_table(scores: Scores, *, baseline: str | None = None, width: int = 80)
     ]
     if len(ranked) > 1:
         columns.append((f"vs {other}", [_difference(scores, p, other) for p in ranked]))
+    bound = scores.bound_estimate
+    if scores.bound is not None and bound is not None:
+        first = (_figure(bound.value), _interval(bound), "-")
+        columns = [(title, [first[i], *cells]) for i, (title, cells) in enumerate(columns)]
+        ranked = [scores.bound.name, *ranked]
     return _table(ranked, columns, width, _title(scores), _caption(scores, other))
 
 
@@ -50,11 +55,18 @@ def metrics_table(scores: Scores, *, width: int = 80) -> Group:
     ranked = scores.ranked
     results = [scores.result(policy) for policy in ranked]
     columns = [(title, [cell(result) for result in results]) for title, cell in _metrics(scores)]
-    caption = ""
+    lines = []
     if RANDOM in ranked and scores.reference:
         columns.insert(2, ("norm. score", [_normalised(scores, p) for p in ranked]))
-        caption = f"norm. score: 0 at {RANDOM}, 1 at {scores.reference}, {_chosen(scores)}."
-    return _table(ranked, columns, width, "means per episode", caption)
+        lines.append(f"norm. score: 0 at {RANDOM}, 1 at {scores.reference}, {_chosen(scores)}.")
+    if scores.bound is not None:
+        columns.insert(0, ("gap", [_gap(scores, p) for p in ranked]))
+        ratio = "bound / score" if scores.less_is_better else "score / bound"
+        lines.append(f"gap to the bound: 1 - {ratio}.")
+    if scores.lost_bound is not None:
+        least = f"{100 * scores.lost_bound.value:.1f} % ({scores.lost_bound.kind})"
+        lines.append(f"lost cpu: share of the cpu-seconds turned away; no policy: below {least}.")
+    return _table(ranked, columns, width, "means per episode", "\n".join(lines))
 
 
 def _table(
@@ -107,6 +119,9 @@ def _caption(scores: Scores, baseline: str) -> str:
     lines = [f"{scores.score}: {about}; {better}."]
     if len(scores.results) > 1:
         lines.append(f"vs {baseline}: difference on the same episodes, with its 95 % interval.")
+    if scores.bound is not None:
+        policy = "no policy that starts every VM" if scores.less_is_better else "no policy"
+        lines.append(f"{scores.bound.name}: {policy} is better on these episodes.")
     blocks, episodes = scores.block_count, len(scores.results[0].played)
     if blocks == 1:
         lines.append("Intervals: unknown, as the episodes share rows of one block of the trace.")
@@ -129,6 +144,9 @@ def _metrics(scores: Scores) -> Iterator[tuple[str, Callable[[Result], str]]]:
     yield "placed", mean("placed")
     if scenario.turned_away == "count":
         yield "turned away", mean("turned_away")
+        yield "lost cpu", lambda result: f"{100 * scores.lost_cpu(result.policy):.1f} %"
+    if scenario.reward.get("server_hours"):
+        yield "hours over bound", _hours_over_bound
     yield "used cpu", share("used_cpu")
     if scenario.clusters > 1:
         yield "hops", mean("hops")
@@ -148,7 +166,7 @@ def _figure(value: float, sign: str = "") -> str:
     if math.isnan(value):
         return "-"
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
-    return f"{value:{sign},.{digits}f}"
+    return f"{value + 0.0:{sign},.{digits}f}"  # never -0
 
 
 def _interval(estimate: Estimate, sign: str = "") -> str:
@@ -160,6 +178,18 @@ def _interval(estimate: Estimate, sign: str = "") -> str:
 def _normalised(scores: Scores, policy: str) -> str:
     estimate = scores.normalised(policy)
     return "undefined" if estimate is None else _figure(estimate.value)
+
+
+def _gap(scores: Scores, policy: str) -> str:
+    gap = scores.gap(policy)
+    return "-" if gap is None else f"{max(0.0, 100 * gap.value):.1f} %"
+
+
+def _hours_over_bound(result: Result) -> str:
+    """Hours of servers that are not empty / of those that what ran fills at least."""
+    needed = result.column("server_hours_bound").sum()
+    hours = result.column("active_server_hours").sum()
+    return _figure(float(hours / needed)) if needed else "-"
 
 
 def _difference(scores: Scores, policy: str, baseline: str) -> str:

@@ -15,6 +15,7 @@ from vmagent_marl.episodes.play import Played
 from vmagent_marl.episodes.reference import RANDOM
 from vmagent_marl.errors import unknown_name
 from vmagent_marl.evaluation import statistics
+from vmagent_marl.evaluation.bounds import Bound
 from vmagent_marl.scenario import Scenario
 
 Score = Literal["return", "profit share", "wait_s"]
@@ -53,6 +54,8 @@ class Scores:
     results: tuple[Result, ...]
     given_starts: bool = False  # whether the episodes begin at rows that were given
     chosen: str | None = None  # the best heuristic, where validation episodes were played for it
+    bound: Bound | None = None  # on the score of any policy
+    lost_bound: Bound | None = None  # on the share of the cpu-seconds that are turned away
 
     @property
     def where(self) -> str:
@@ -156,6 +159,41 @@ class Scores:
             self._draws(policy) - zeros, apart, out=np.full_like(apart, np.nan), where=apart != 0
         )
         return self._estimate(value, draws)
+
+    @property
+    def bound_estimate(self) -> Estimate | None:
+        """The bound on the score of any policy over these episodes, where one is known."""
+        if self.bound is None:
+            return None
+        return self._estimate(self.bound.value, self._bound_draws(self.bound))
+
+    def gap(self, policy: str) -> Estimate | None:
+        """Share that a policy's score is short of the bound, 1 - score / bound.
+
+        Where less is better, the share of it that is beyond the bound: 1 - bound / score. None
+        where there is no bound, or nothing above 0 to take a share of, and for a policy whose queue
+        stood still for good: the waits of those who stand in it end nowhere.
+        """
+        stuck = self.less_is_better and self.result(policy).column("turned_away").any()
+        if self.bound is None or stuck:
+            return None
+        value, most = self._value(policy), self.bound.value
+        draws, most_draws = self._draws(policy), self._bound_draws(self.bound)
+        if self.less_is_better:
+            value, most, draws, most_draws = most, value, most_draws, draws
+        if most <= 0.0:
+            return None
+        over = np.divide(draws, most_draws, out=np.full_like(draws, np.nan), where=most_draws > 0)
+        return self._estimate(1.0 - value / most, 1.0 - over)
+
+    def lost_cpu(self, policy: str) -> float:
+        """Share of the cpu-seconds of all VMs up to their episode's end that was turned away."""
+        result = self.result(policy)
+        lost, placed = (result.column(f"{what}_cpu_s").sum() for what in ("turned_away", "placed"))
+        return float(lost / (lost + placed)) if lost else 0.0
+
+    def _bound_draws(self, bound: Bound) -> Floats:
+        return intervals.ratio_draws(bound.part, bound.whole, self.blocks, self._drawn)
 
     def _parts(self, policy: str) -> tuple[Floats, Floats]:
         """(episodes,) what the score is the ratio of sums of."""
