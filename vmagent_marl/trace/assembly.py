@@ -1,0 +1,92 @@
+"""The parts of a file put together into a trace, and the checks that need all of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.bad_rows import BadRows
+from vmagent_marl.trace.trace import NEVER, Trace
+
+Part = Mapping[str, NDArray[Any]]
+"""Columns of some VMs: those of a `Trace`, and `line`, the number of each one's row."""
+
+
+def joined(parts: Iterable[Part]) -> dict[str, NDArray[Any]]:
+    """The columns of all parts, one after the other; none where there is no part."""
+    held = list(parts)
+    return {
+        name: np.concatenate([part[name] for part in held]) for name in (held[0] if held else ())
+    }
+
+
+def kept(columns: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """The chosen rows of all columns."""
+    return {name: values if keep.all() else values[keep] for name, values in columns.items()}
+
+
+def first_ones(
+    values: NDArray[np.int64], lines: NDArray[np.int64], column: str, rule: str, bad_rows: BadRows
+) -> NDArray[np.bool_]:
+    """(n,) where a value stands for the first time; the others are reported with the rule."""
+    keep = np.ones(values.size, np.bool_)
+    if (values[1:] > values[:-1]).all():  # as ids usually do: sorting them would cost more
+        return keep
+    order = values.argsort(kind="stable")
+    again = np.concatenate([[False], values[order[1:]] == values[order[:-1]]])
+    keep[order[again]] = False
+    rows = (~keep).nonzero()[0]
+
+    def fault(i: int) -> str:
+        before = lines[(values == values[rows[i]]).argmax()]
+        place = bad_rows.place
+        return f"{column} {values[rows[i]]} again, after {place} {before}; {rule}"
+
+    bad_rows.add(lines[rows], fault)
+    return keep
+
+
+def in_order(
+    arrival: NDArray[np.int64], lines: NDArray[np.int64], column: str, bad_rows: BadRows
+) -> NDArray[np.bool_]:
+    """(n,) where no row before arrives later; the others are reported."""
+    latest = np.maximum.accumulate(arrival)
+    keep: NDArray[np.bool_] = arrival >= latest
+    rows = (~keep).nonzero()[0]
+
+    def fault(i: int) -> str:
+        row = rows[i]
+        before = lines[(arrival[:row] == latest[row]).nonzero()[0][-1]]
+        return (
+            f"{column} is {arrival[row]}, before the {latest[row]} of {bad_rows.place} {before}; "
+            "sort the rows by arrival"
+        )
+
+    bad_rows.add(lines[rows], fault)
+    return keep
+
+
+def trace_of(columns: Part, name: str, start_hour: int, bad_rows: BadRows) -> Trace:
+    """The trace of checked columns, in the order of arrival; says which rows were left out.
+
+    Raises `TraceError` where no row is left.
+    """
+    bad_rows.warn()
+    if not columns or not columns["vm"].size:
+        raise TraceError(f"{bad_rows.path}: no row of it can be used; mend or change the file")
+    order = columns["arrival"].argsort(kind="stable")
+    ready: dict[str, Any] = {
+        column: values[order] for column, values in columns.items() if column != "line"
+    }
+    return Trace(name=name, start_hour=start_hour, **ready)
+
+
+def or_never(stays: NDArray[np.bool_], departure: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) departures in whole seconds, NEVER where the VM stays."""
+    seconds = np.floor(departure).astype(np.int64)
+    seconds[stays] = NEVER
+    return seconds
