@@ -53,6 +53,7 @@ def test_a_small_trace_by_hand() -> None:
         "requests": 4,
         "span_days": 2.0,
         "never_deleted_share": 0.25,
+        "alive_at_start_share": 0.5,
         "large_burst_share": 0.0,
         "lifetime_s": {
             "0.1": pytest.approx(140),

@@ -18,10 +18,10 @@ Part = Mapping[str, NDArray[Any]]
 
 def joined(parts: Iterable[Part]) -> dict[str, NDArray[Any]]:
     """The columns of all parts, one after the other; none where there is no part."""
-    held = list(parts)
-    return {
-        name: np.concatenate([part[name] for part in held]) for name in (held[0] if held else ())
-    }
+    held = [dict(part) for part in parts]
+    names = list(held[0]) if held else []
+    # Column by column, each let go of at once: memory holds little more than all of them.
+    return {name: np.concatenate([part.pop(name) for part in held]) for name in names}
 
 
 def kept(columns: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
@@ -70,18 +70,25 @@ def in_order(
     return keep
 
 
-def trace_of(columns: Part, name: str, start_hour: int, bad_rows: BadRows) -> Trace:
+def trace_of(
+    columns: dict[str, NDArray[Any]], name: str, start_hour: int, bad_rows: BadRows
+) -> Trace:
     """The trace of checked columns, in the order of arrival; says which rows were left out.
+
+    The columns are taken out of the dictionary and become the trace's own.
 
     Raises `TraceError` where no row is left.
     """
     bad_rows.warn()
     if not columns or not columns["vm"].size:
         raise TraceError(f"{bad_rows.path}: no row of it can be used; mend or change the file")
-    order = columns["arrival"].argsort(kind="stable")
-    ready: dict[str, Any] = {
-        column: values[order] for column, values in columns.items() if column != "line"
-    }
+    arrival = columns["arrival"]
+    order = None if (arrival[1:] >= arrival[:-1]).all() else arrival.argsort(kind="stable")
+    ready: dict[str, Any] = {}
+    for column in [column for column in columns if column != "line"]:
+        values = columns.pop(column)
+        ready[column] = values if order is None else values[order]
+        ready[column].flags.writeable = False  # so that the trace takes it as it is
     return Trace(name=name, start_hour=start_hour, **ready)
 
 

@@ -201,7 +201,7 @@ def _sized(
     vms: dict[str, NDArray[Any]],
     types: dict[str, NDArray[Any]],
     machine: tuple[float, float],
-) -> Part:
+) -> dict[str, NDArray[Any]]:
     """The VMs that can run on the machine, with their sizes."""
     can_run = np.isin(vms["kind"], types["kind"])
     unfit = int((~can_run).sum())

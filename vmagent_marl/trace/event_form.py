@@ -9,6 +9,7 @@ anywhere. This is the form of Huawei-East-1 (Huawei Cloud's VM-placement-dataset
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vmagent_marl.trace.assembly import Part, first_ones, in_order, joined, kept, trace_of
 from vmagent_marl.trace.bad_rows import BadRows
@@ -59,7 +60,9 @@ def _events(table: Table) -> tuple[Part, Part]:
     return kept(creations, new.good), kept(deletions, known)
 
 
-def _with_departures(created: Part, deleted: Part, bad_rows: BadRows) -> Part:
+def _with_departures(
+    created: Part, deleted: Part, bad_rows: BadRows
+) -> dict[str, NDArray[np.int64]]:
     """The VMs with the ends that their deletions tell, without those whose deletion is wrong."""
     vm, end, line = created["vm"], deleted["end"], deleted["line"]
     order = vm.argsort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TextIO, get_args
@@ -21,6 +22,7 @@ Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing",
 
 _FORMS = {"lifetimes": LIFETIME_FORM, "events": EVENT_FORM}
 _READERS = {"lifetimes": from_lifetimes, "events": from_events}
+_LARGEST = 1_000_000  # vCPU or GB of a machine
 _MAGIC = {SQLITE_MAGIC: "azure-packing", HDF5_MAGIC: "hdf5"}  # a file's first bytes
 
 # Months whose hour of the day at second 0 is known, by fingerprint. Huawei-East-1 in lifetime
@@ -67,7 +69,7 @@ def read_trace(
         found = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
         _require_kind(path, head, format, found)
         if found == "azure-packing":
-            if machine is None or min(machine) <= 0:
+            if machine is None or not all(0 < size <= _LARGEST for size in machine):
                 raise TraceError(_machine_wanted(path))
             return from_packing(path, name, hour, skip_bad, machine, machine_id)
         if found == "hdf5":
@@ -110,8 +112,9 @@ def _require_kind(path: Path, head: bytes, named: str | None, found: str | None)
 
 def _machine_wanted(path: Path) -> str:
     return (
-        f"{path}: sizes are fractions of a machine; name its vCPU and GB (above 0), or convert the "
-        f"trace first: vmagent-marl trace convert {path} {path.stem}.h5 --machine 64 256"
+        f"{path}: sizes are fractions of a machine; give its vCPU and GB, each up to {_LARGEST:,}, "
+        "once and for all: vmagent-marl trace convert "
+        f"{shlex.quote(str(path))} {shlex.quote(path.stem)}.h5 --machine 64 256"
     )
 
 

@@ -87,7 +87,8 @@ class Rows:
             return None
         if len(table) != filled.count("\n"):  # numpy passes over empty lines
             return None
-        return {name: table[str(self.names.index(name))] for name in self.wanted}
+        # Copies: a view of one column would keep all of the piece.
+        return {name: table[str(self.names.index(name))].copy() for name in self.wanted}
 
     def _cells(self, line: int, piece: str, bad_rows: BadRows) -> Table:
         """The wanted columns of a piece as texts, without blank lines and what is no row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +30,26 @@ def write_trace(trace: Trace, path: str | Path) -> None:
     requests, and where the file cannot be written.
     """
     path = Path(path)
-    name = path.name.lower()
-    if name.endswith(HDF5_SUFFIXES):
+    form = form_by_name(path)
+    if form == "hdf5":
         _write(trace, path, None)
-    elif name.endswith((".events.csv", ".events.csv.gz")):
+    elif form == "events":
         write_events(trace, path)
-    elif name.endswith((".csv", ".csv.gz")):
-        write_lifetimes(trace, path)
     else:
-        raise TraceError(
-            f"{path}: no form is known by this name: end it in .h5, .csv or .events.csv (or with "
-            ".gz after .csv)"
-        )
+        write_lifetimes(trace, path)
+
+
+def form_by_name(path: Path) -> Literal["hdf5", "events", "lifetimes"]:
+    """The form that a new file's name tells, or a `TraceError`."""
+    name = path.name.lower().removesuffix(".gz")
+    if path.name.lower().endswith(HDF5_SUFFIXES):
+        return "hdf5"
+    if name.endswith(".csv"):
+        return "events" if name.endswith(".events.csv") else "lifetimes"
+    raise TraceError(
+        f"{path}: no form is known by this name: end it in .h5, .csv or .events.csv (or with .gz "
+        "after .csv)"
+    )
 
 
 def write_lifetimes(trace: Trace, path: str | Path) -> None:
