@@ -30,7 +30,13 @@ def kept(columns: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
 
 
 def first_ones(
-    values: NDArray[np.int64], lines: NDArray[np.int64], column: str, rule: str, bad_rows: BadRows
+    values: NDArray[np.int64],
+    lines: NDArray[np.int64],
+    column: str,
+    rule: str,
+    bad_rows: BadRows,
+    *,
+    shown: bool = True,
 ) -> NDArray[np.bool_]:
     """(n,) where a value stands for the first time; the others are reported with the rule."""
     keep = np.ones(values.size, np.bool_)
@@ -42,9 +48,10 @@ def first_ones(
     rows = (~keep).nonzero()[0]
 
     def fault(i: int) -> str:
-        before = lines[(values == values[rows[i]]).argmax()]
-        place = bad_rows.place
-        return f"{column} {values[rows[i]]} again, after {place} {before}; {rule}"
+        value = values[rows[i]]
+        before = lines[(values == value).argmax()]
+        told = f"{column} {value}" if shown else column
+        return f"{told} again, after {bad_rows.place} {before}; {rule}"
 
     bad_rows.add(lines[rows], fault)
     return keep

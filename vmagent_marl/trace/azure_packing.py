@@ -90,9 +90,13 @@ def _restrict(database: sqlite3.Connection) -> None:
 
 
 def _allowed(action: int, first: str | None, *_: Any) -> int:
-    """Whether SQLite may do this: read columns of the tables, and call no function in a file."""
-    read = action == sqlite3.SQLITE_READ and first in ("vm", "vmType", "sqlite_master")
-    return sqlite3.SQLITE_OK if read or action == sqlite3.SQLITE_SELECT else sqlite3.SQLITE_DENY
+    """Whether SQLite may do this: read the tables, and what their columns are."""
+    may = {
+        sqlite3.SQLITE_SELECT: True,
+        sqlite3.SQLITE_READ: first in ("vm", "vmType", "sqlite_master"),
+        sqlite3.SQLITE_PRAGMA: first == "table_xinfo",
+    }
+    return sqlite3.SQLITE_OK if may.get(action) else sqlite3.SQLITE_DENY
 
 
 def _tables(
@@ -107,7 +111,8 @@ def _tables(
             f"{path}: no table {name!r} among {known[:200]}; give the SQLite file of Azure's "
             "packing trace"
         )
-    there = [about[0] for about in database.execute(f"SELECT * FROM {name} LIMIT 0").description]
+    about = database.execute(f"PRAGMA table_xinfo({name})").fetchall()
+    there = [column[1] for column in about if not column[6]]  # and none that the file computes
     missing = [column for column in wanted if column not in there]
     if missing:
         raise TraceError(
@@ -227,4 +232,6 @@ def _reason(error: sqlite3.Error) -> str:
     text = str(error)
     if "locked" in text:
         return f"{text}; close the program that writes to it, or read a copy"
+    if "unable to open" in text:
+        return f"{text}; copy it to a folder that you may write to"
     return f"broken SQLite file ({text}); fetch it again"

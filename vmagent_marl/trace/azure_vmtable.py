@@ -67,7 +67,8 @@ def from_vmtable(
     columns = joined(rows.parts(bad_rows, partial(_vms, tenants=tenants, buckets=buckets)))
     columns["vm"] = columns["line"]
     key = columns.pop("key")
-    columns = kept(columns, first_ones(key, columns["line"], "vmid", "a VM has one row", bad_rows))
+    keep = first_ones(key, columns["line"], "vmid", "a VM has one row", bad_rows, shown=False)
+    columns = kept(columns, keep)
     if columns["departure"].size:
         last_tick = columns["departure"].max()
         columns["departure"][columns["departure"] == last_tick] = NEVER

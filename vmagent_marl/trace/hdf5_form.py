@@ -65,9 +65,7 @@ def from_hdf5(path: Path, name: str, start_hour: int | None, bad_rows: BadRows) 
         raise
     except Exception as error:  # h5py raises whatever its file's bytes bring about
         reason = " ".join(str(error).split())
-        raise TraceError(
-            f"{path}: broken HDF5 file ({reason}); convert or fetch it again"
-        ) from None
+        raise TraceError(f"{path}: broken HDF5 file ({reason}); fetch it again") from None
     if not columns:
         raise TraceError(f"{path}: no row in its columns; a trace has one row a request")
     columns = kept(
@@ -78,20 +76,20 @@ def from_hdf5(path: Path, name: str, start_hour: int | None, bad_rows: BadRows) 
 
 
 def _start_hour(file: h5py.File) -> int:
-    told = file.attrs.get("format")
-    if told != _FORMAT:
+    told, version = (file.attrs.get(name) for name in ("format", "version"))
+    if not isinstance(told, str) or told != _FORMAT:
         raise TraceError(
             f"{file.filename}: an HDF5 file but no trace (format {told!r}); give one that "
             "`vmagent-marl trace convert` wrote"
         )
-    if file.attrs.get("version") != _VERSION:
+    if not isinstance(version, np.integer) or version != _VERSION:
         raise TraceError(
-            f"{file.filename}: version {file.attrs.get('version')!r} of the form, known is "
-            f"{_VERSION}; update vmagent_marl or convert the trace again"
+            f"{file.filename}: version {version} of the form, known is {_VERSION}; update "
+            "vmagent_marl or convert the trace again"
         )
     hour = file.attrs.get("start_hour", 0)
     if not isinstance(hour, (int, np.integer)) or not 0 <= hour < 24:
-        raise TraceError(f"{file.filename}: start_hour is {hour!r}; convert it with 0 to 23")
+        raise TraceError(f"{file.filename}: start_hour is {hour}; write 0 to 23 there")
     return int(hour)
 
 

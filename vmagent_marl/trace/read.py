@@ -167,7 +167,9 @@ def _missing(header: list[str], forms: list[Form]) -> str:
     # Both forms share an id and a cpu column: a third one tells which is meant.
     if len(missing) >= len(likely.columns) - 2:
         known = " and ".join(map(str, forms))
-        return f"unknown header {','.join(header)[:200]!r}; name the columns as in the {known}"
+        azure = ", or name Azure's format" if len(header) == len(azure_vmtable.COLUMNS) else ""
+        shown = ",".join(header)[:200]
+        return f"unknown header {shown!r}; name the columns as in the {known}{azure}"
     spare = [name for name in header if name not in likely.columns] or header
     return (
         f"no column {missing[0]!r} among {','.join(header)[:200]!r}: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,12 @@ class Rows:
             for i, name in enumerate(self.names)
         ]
         try:
-            table = np.loadtxt(io.StringIO(filled), types, delimiter=",", comments=None, ndmin=1)
-        except ValueError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an id that is written as a float would lose bits
+                table = np.loadtxt(
+                    io.StringIO(filled), types, delimiter=",", comments=None, ndmin=1
+                )
+        except (ValueError, DeprecationWarning):
             return None
         if len(table) != filled.count("\n"):  # numpy passes over empty lines
             return None
