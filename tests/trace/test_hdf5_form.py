@@ -16,6 +16,7 @@ from trace_files import rows_of
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace import NEVER, LeftOutWarning, Trace, read_trace, write_trace
+from vmagent_marl.trace.hdf5_form import seal
 
 OPTIONAL = ("tenant", "home", "priority")
 
@@ -118,6 +119,7 @@ def test_a_bad_row(tmp_path: Path, change: Callable[[h5py.File], None], fault: s
     write_trace(two(), path)
     with h5py.File(path, "a") as file:
         change(file)
+    seal(path)
     with pytest.raises(TraceError) as caught:
         read_trace(path)
     assert str(caught.value).startswith(f"{path}{fault}")
@@ -128,8 +130,8 @@ def test_a_bad_row(tmp_path: Path, change: Callable[[h5py.File], None], fault: s
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda f: f.attrs.pop("format"), "an HDF5 file but no trace (format None)"),
-        (lambda f: f.attrs.update(format=[1, 2]), "an HDF5 file but no trace (format array"),
+        (lambda f: f.attrs.pop("version"), "version None of the form, known is 1;"),
+        (lambda f: f.attrs.update(version=[1, 1]), "version [1 1] of the form, known is 1;"),
         (lambda f: f.attrs.update(version=2), "version 2 of the form, known is 1;"),
         (lambda f: f.attrs.update(start_hour=24), "start_hour is 24; write 0 to 23"),
         (lambda f: f.attrs.update(start_hour="x"), "start_hour is x; write 0 to 23"),
@@ -156,6 +158,7 @@ def test_a_file_that_is_no_trace(
     write_trace(two(), path)
     with h5py.File(path, "a") as file:
         change(file)
+    seal(path)
     for skip_bad in (False, True):
         with pytest.raises(TraceError) as caught:
             read_trace(path, skip_bad=skip_bad)
@@ -163,23 +166,32 @@ def test_a_file_that_is_no_trace(
         assert "\n" not in str(caught.value)
 
 
-def test_cut_empty_and_false_files(tmp_path: Path) -> None:
+def test_cut_changed_empty_and_false_files(tmp_path: Path) -> None:
     path = tmp_path / "two.h5"
     write_trace(two(), path)
     data = path.read_bytes()
-    for cut in (9, 100, len(data) // 2, len(data) - 1):
-        path.write_bytes(data[:cut])
-        with pytest.raises(TraceError, match=r"broken HDF5 file \(.*\); fetch it again"):
+    changed = data[:600] + bytes([data[600] ^ 1]) + data[601:]
+    for broken in (data[:400], data[: len(data) // 2], data[:-1], data + b"x", changed):
+        path.write_bytes(broken)
+        with pytest.raises(TraceError, match=r"not as it was written .*; fetch or convert it"):
             read_trace(path)
-    with h5py.File(path, "w") as file:
-        file.attrs.update(format="vmagent_marl trace", version=1)
+    path.write_bytes(data[: len(data) // 2])
+    seal(path)  # nobody's accident
+    with pytest.raises(TraceError, match=r"broken HDF5 file \(.*\); fetch it again"):
+        read_trace(path)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.attrs.update(version=1)
         for name in ("vm", "arrival", "departure", "cpu", "memory"):
             file[name] = np.zeros(0, np.int64)
+    seal(path)
     with pytest.raises(TraceError, match="no row in its columns"):
         read_trace(path)
     path.write_bytes(data)
-    with pytest.raises(TraceError, match="this is an HDF5 file, not lifetimes"):
+    with pytest.raises(TraceError, match="this is a trace in HDF5, not lifetimes"):
         read_trace(path, format="lifetimes")
+    path.write_bytes(data[512:])
+    with pytest.raises(TraceError, match="an HDF5 file that `vmagent-marl trace convert` did not"):
+        read_trace(path)
 
 
 def test_optional_columns_of_a_trace() -> None:

@@ -61,7 +61,7 @@ def from_packing(
             _restrict(database)
             types = joined(_types(t) for t in _tables(database, path, "vmType", _TYPE, of_types))
             vms = joined(_vms(t) for t in _tables(database, path, "vm", _VM, of_vms))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a name is broken
         raise TraceError(f"{path}: {_reason(error)}") from None
     if not types or not vms:
         raise TraceError(f"{path}: no row in table {'vm' if types else 'vmType'}; fetch it again")
@@ -228,8 +228,8 @@ def _sized(
     }
 
 
-def _reason(error: sqlite3.Error) -> str:
-    text = str(error)
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
     if "locked" in text:
         return f"{text}; close the program that writes to it, or read a copy"
     if "unable to open" in text:

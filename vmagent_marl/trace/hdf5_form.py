@@ -3,15 +3,19 @@
 Data sets, all of shape (n,), rows in the order of arrival: `vm`; `arrival` and `departure` in s
 since the trace's start, departure -1 where the VM is never deleted; `cpu` in milli-vCPU; `memory`
 in MiB; and, where the trace tells them, `tenant`, `home` (cluster, from 0) and `priority`.
-Attributes of the file: `format` ("vmagent_marl trace"), `version` (1), `start_hour` (hour of the
-day, local, at second 0).
+Attributes of the file: `version` (1), `start_hour` (hour of the day, local, at second 0).
+
+The first 512 bytes, which HDF5 leaves to its users, hold a seal: the name of the form and the
+sha256 of all that follows. Only what fits its seal is opened, since the HDF5 library is not safe
+against broken files: a few flipped bytes can end the process.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -24,9 +28,10 @@ from vmagent_marl.trace.trace import LATEST, NEVER, Trace
 if TYPE_CHECKING:
     import h5py
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 HDF5_SUFFIXES = (".h5", ".hdf5")
-_FORMAT, _VERSION = "vmagent_marl trace", 1
+SEAL = b"vmagent_marl trace, HDF5 from byte 512 on, sha256 "  # the start of a file
+_BLOCK = 512  # bytes before the HDF5 part
+_VERSION = 1
 _NEVER = -1  # as a file has it
 _UNITS = {"arrival": "s", "departure": "s, -1: never", "cpu": "milli-vCPU", "memory": "MiB"}
 _NEEDED = ("vm", "arrival", "departure", "cpu", "memory")
@@ -40,27 +45,53 @@ def store(trace: Trace, path: Path) -> None:
     """Write the trace's columns into a new file; the same trace makes the same bytes."""
     import h5py
 
-    with h5py.File(path, "w") as file:
-        file.attrs.update(format=_FORMAT, version=_VERSION, start_hour=trace.start_hour)
+    with h5py.File(path, "w", userblock_size=_BLOCK) as file:
+        file.attrs.update(version=_VERSION, start_hour=trace.start_hour)
         for name, values in trace.columns.items():
             if name == "departure":
                 values = np.where(values == NEVER, _NEVER, values)
             column = file.create_dataset(name, data=values, compression="gzip", shuffle=True)
             if name in _UNITS:
                 column.attrs["unit"] = _UNITS[name]
+    seal(path)
 
 
-def from_hdf5(path: Path, name: str, start_hour: int | None, bad_rows: BadRows) -> Trace:
-    """The trace that the file holds, or a `TraceError` that names the row that is wrong.
+def seal(path: Path) -> None:
+    """Write the seal of a file whose first 512 bytes are free for it."""
+    with path.open("r+b") as file:
+        block = _sealed(file)
+        file.seek(0)
+        file.write(block)
+
+
+def _sealed(file: BinaryIO) -> bytes:
+    """The first bytes that a file should have."""
+    digest = hashlib.sha256()
+    file.seek(_BLOCK)
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return (SEAL + digest.hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
+
+
+def from_hdf5(
+    path: Path, file: BinaryIO, name: str, start_hour: int | None, bad_rows: BadRows
+) -> Trace:
+    """The trace that the file, open for reading, holds, or a `TraceError` naming the bad row.
 
     Rows are counted from 0. `start_hour` None takes the file's.
     """
+    whole = _sealed(file)
+    file.seek(0)
+    if file.read(_BLOCK) != whole:
+        raise TraceError(
+            f"{path}: not as it was written (its sha256 is another); fetch or convert it again"
+        )
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
-            hour = _start_hour(file)
-            columns = joined(_vms(table) for table in _tables(file, bad_rows))
+        with h5py.File(path, "r") as content:
+            hour = _start_hour(content)
+            columns = joined(_vms(table) for table in _tables(content, bad_rows))
     except TraceError:
         raise
     except Exception as error:  # h5py raises whatever its file's bytes bring about
@@ -76,12 +107,7 @@ def from_hdf5(path: Path, name: str, start_hour: int | None, bad_rows: BadRows) 
 
 
 def _start_hour(file: h5py.File) -> int:
-    told, version = (file.attrs.get(name) for name in ("format", "version"))
-    if not isinstance(told, str) or told != _FORMAT:
-        raise TraceError(
-            f"{file.filename}: an HDF5 file but no trace (format {told!r}); give one that "
-            "`vmagent-marl trace convert` wrote"
-        )
+    version = file.attrs.get("version")
     if not isinstance(version, np.integer) or version != _VERSION:
         raise TraceError(
             f"{file.filename}: version {version} of the form, known is {_VERSION}; update "

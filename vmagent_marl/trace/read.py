@@ -12,7 +12,7 @@ from vmagent_marl.trace import azure_vmtable
 from vmagent_marl.trace.azure_packing import SQLITE_MAGIC, from_packing
 from vmagent_marl.trace.bad_rows import BadRows
 from vmagent_marl.trace.event_form import EVENT_FORM, from_events
-from vmagent_marl.trace.hdf5_form import HDF5_MAGIC, from_hdf5
+from vmagent_marl.trace.hdf5_form import SEAL, from_hdf5
 from vmagent_marl.trace.lifetime_form import LIFETIME_FORM, from_lifetimes
 from vmagent_marl.trace.rows import Form, Rows
 from vmagent_marl.trace.text import GZIP, cells_of, first_line, opened_text
@@ -23,7 +23,7 @@ Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing",
 _FORMS = {"lifetimes": LIFETIME_FORM, "events": EVENT_FORM}
 _READERS = {"lifetimes": from_lifetimes, "events": from_events}
 _LARGEST = 1_000_000  # vCPU or GB of a machine
-_MAGIC = {SQLITE_MAGIC: "azure-packing", HDF5_MAGIC: "hdf5"}  # a file's first bytes
+_MAGIC = {SQLITE_MAGIC: "azure-packing", SEAL: "hdf5"}  # a file's first bytes
 
 # Months whose hour of the day at second 0 is known, by fingerprint. Huawei-East-1 in lifetime
 # form starts at about 08:00 local time, seen from its daily rhythm.
@@ -73,7 +73,7 @@ def read_trace(
                 raise TraceError(_machine_wanted(path))
             return from_packing(path, name, hour, skip_bad, machine, machine_id)
         if found == "hdf5":
-            return from_hdf5(path, name, start_hour, BadRows(path, "row", skip_bad))
+            return from_hdf5(path, file, name, start_hour, BadRows(path, "row", skip_bad))
         try:
             with opened_text(path, file, head.startswith(GZIP)) as text:
                 trace = _from_text(path, text, name, hour, format, BadRows(path, skip=skip_bad))
@@ -101,10 +101,15 @@ def _require_kind(path: Path, head: bytes, named: str | None, found: str | None)
     if head.startswith(b"PK\3\4"):
         raise TraceError(f"{path}: this is a zip archive; unpack it and give the file in it")
     if named is not None and named != found and (found or named in _MAGIC.values()):
-        kinds = {"azure-packing": "an SQLite file", "hdf5": "an HDF5 file"}
+        kinds = {"azure-packing": "an SQLite file", "hdf5": "a trace in HDF5"}
+        kind = kinds.get(found or "", "neither SQLite nor a trace in HDF5")
         raise TraceError(
-            f"{path}: this is {kinds.get(found or '', 'neither SQLite nor HDF5')}, not {named}; "
-            "name its form or let its content tell"
+            f"{path}: this is {kind}, not {named}; name its form or let its content tell"
+        )
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise TraceError(
+            f"{path}: an HDF5 file that `vmagent-marl trace convert` did not write; give the trace "
+            "in CSV, or write it with `vmagent_marl.trace.write_trace`"
         )
     if not found and b"\0" in head and not head.startswith(GZIP):
         raise TraceError(f"{path}: this is a binary file; give a trace in CSV, SQLite or HDF5")
