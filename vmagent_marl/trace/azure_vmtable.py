@@ -5,8 +5,8 @@ vmcorecount,vmmemory`, ids as base64 text, times in s at ticks of 300 s, in no o
 times and sizes; the VM's id becomes the number of its line, counted from 1, and its subscription,
 numbered in the order of appearance, its tenant. A header of these names is passed over.
 
-V1 tells vCPU and GB. V2 tells buckets, read as their upper ends, and its open ones, `>24` vCPU and
-`>64` GB, as 30 and 70, like Azure's own analysis of it does.
+V1 tells vCPU and GB. V2 tells buckets by their upper ends, which are read as the sizes; its open
+ones, `>24` vCPU and `>64` GB, are read as 30 and 70, as Azure's own analysis of it does.
 
 Censored: a VM created at 0 ran before and arrives at 0; one deleted at the last tick (the latest
 deletion in the file) was still alive and is never deleted. Created and deleted within a tick, it
@@ -35,8 +35,7 @@ COLUMNS = [
     *("p95maxcpu", "vmcategory", "vmcorecount", "vmmemory"),
 ]
 WANTED = ("vmid", "subscriptionid", "vmcreated", "vmdeleted", "vmcorecount", "vmmemory")
-_V2_CORES = {"2": "2", "4": "4", "8": "8", "24": "24", ">24": "30"}
-_V2_MEMORY = {"2": "2", "4": "4", "8": "8", "32": "32", "64": "64", ">64": "70"}
+_OPEN_CORES, _OPEN_MEMORY = {">24": "30"}, {">64": "70"}
 
 
 def is_vmtable(cells: list[str]) -> bool:
@@ -46,14 +45,8 @@ def is_vmtable(cells: list[str]) -> bool:
 
 def is_header(cells: list[str]) -> bool:
     """Whether a file's first row names the columns; the last two are called in several ways."""
-    return [cell.strip().lower() for cell in cells[:9]] == COLUMNS[:9] and len(cells) == len(
-        COLUMNS
-    )
-
-
-def is_v2(cells: list[str]) -> bool:
-    """Whether the sizes of a row are V2's buckets; V1 has no memory of a bucket's name."""
-    return cells[9].strip() in _V2_CORES and cells[10].strip() in _V2_MEMORY
+    names = [cell.strip().lower() for cell in cells]
+    return len(names) == len(COLUMNS) and names[:9] == COLUMNS[:9]
 
 
 def from_vmtable(
@@ -61,7 +54,7 @@ def from_vmtable(
 ) -> Trace:
     """The trace that the rows tell, or a `TraceError` that names the line that is wrong.
 
-    `buckets`: sizes are those of V2.
+    `buckets`: V2's open ones are sizes too.
     """
     tenants: dict[str, int] = {}
     columns = joined(rows.parts(bad_rows, partial(_vms, tenants=tenants, buckets=buckets)))
@@ -78,8 +71,8 @@ def from_vmtable(
 def _vms(table: Table, tenants: dict[str, int], buckets: bool) -> Part:
     """The VMs of a part of the rows."""
     if buckets:
-        _to_numbers(table, "vmcorecount", _V2_CORES)
-        _to_numbers(table, "vmmemory", _V2_MEMORY)
+        _close(table, "vmcorecount", _OPEN_CORES)
+        _close(table, "vmmemory", _OPEN_MEMORY)
     arrival, departure = table.seconds("vmcreated"), table.seconds("vmdeleted")
     table.require(departure >= arrival, "vmdeleted", "no VM ends before its creation")
     columns: Part = {
@@ -97,14 +90,10 @@ def _vms(table: Table, tenants: dict[str, int], buckets: bool) -> Part:
     return kept(columns, table.good)
 
 
-def _to_numbers(table: Table, column: str, buckets: dict[str, str]) -> None:
-    """Put the number that a bucket stands for in its place."""
-    cells = [str(cell).strip() for cell in table.columns[column]]
-    known = np.fromiter((cell in buckets for cell in cells), np.bool_, len(cells))
-    rule = f"V2's buckets are {', '.join(buckets)}; name the format if the file is V1 (azure-v1)"
-    table.require(known, column, rule)
-    numbers: list[str] = [buckets.get(cell, "1") for cell in cells]
-    table.columns = {**table.columns, column: numbers}
+def _close(table: Table, column: str, sizes: dict[str, str]) -> None:
+    """Put its size in the place of an open bucket."""
+    cells: list[str] = [sizes.get(cell.strip()) or cell for cell in table.columns[column]]
+    table.columns = {**table.columns, column: cells}
 
 
 def _hashes(table: Table, column: str) -> NDArray[np.int64]:

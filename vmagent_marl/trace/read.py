@@ -145,7 +145,7 @@ def _from_text(
     if v1_or_v2 or (named is None and azure_vmtable.is_vmtable(cells)):
         columns = azure_vmtable.COLUMNS
         rows = Rows(path, text, line + 1, columns, azure_vmtable.WANTED, False, before)
-        buckets = named == "azure-v2" if v1_or_v2 else azure_vmtable.is_v2(cells)
+        buckets = named != "azure-v1"
         return azure_vmtable.from_vmtable(rows, name, hour, bad_rows, buckets=buckets)
     header = [cell.strip().lower() for cell in cells]
     kind = _kind(f"{path}, line {line}", header, named)
