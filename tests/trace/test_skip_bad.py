@@ -76,6 +76,21 @@ def test_events(tmp_path: Path) -> None:
     )
 
 
+def test_one_time_far_too_late_or_too_early(tmp_path: Path) -> None:
+    """Makes no other row wrong."""
+    path = tmp_path / "vms.csv"
+    for wrong, said in (
+        (10**9, "line 4: at is 1000000000, though a later line has 3; sort the rows"),
+        (0, "line 4: at is 0, before the 1 of line 3; sort the rows by arrival"),
+    ):
+        times = [0, 1, wrong, 3, 4, 5]
+        path.write_text(LIFETIMES + "".join(f"{vm},1,1,{at},5\n" for vm, at in enumerate(times)))
+        rows, message = left_out(path)
+        assert [row[0] for row in rows] == [0, 1, 3, 4, 5]
+        assert message.count == 1
+        assert message.first[0].startswith(said)
+
+
 def test_ten_are_listed_and_all_counted(tmp_path: Path) -> None:
     path = tmp_path / "vms.csv"
     bad = [f"{i},1,{0 if i % 2 else 'x'},1,5\n" for i in range(1, 26)]

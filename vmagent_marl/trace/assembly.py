@@ -60,9 +60,26 @@ def first_ones(
 def in_order(
     arrival: NDArray[np.int64], lines: NDArray[np.int64], column: str, bad_rows: BadRows
 ) -> NDArray[np.bool_]:
-    """(n,) where no row before arrives later; the others are reported."""
+    """(n,) where no row before arrives later; the others are reported.
+
+    Where bad rows are skipped and fewer rows arrive later than one that follows, those are the
+    wrong ones: a single time that is far too late makes not all that follows wrong.
+    """
     latest = np.maximum.accumulate(arrival)
     keep: NDArray[np.bool_] = arrival >= latest
+    if bad_rows.skip and not keep.all():
+        earliest = np.minimum.accumulate(arrival[::-1])[::-1]
+        early: NDArray[np.bool_] = arrival <= earliest
+        if early.sum() > keep.sum():
+            rows = (~early).nonzero()[0]
+            bad_rows.add(
+                lines[rows],
+                lambda i: (
+                    f"{column} is {arrival[rows[i]]}, though a later {bad_rows.place} has "
+                    f"{earliest[rows[i]]}; sort the rows by arrival"
+                ),
+            )
+            return early
     rows = (~keep).nonzero()[0]
 
     def fault(i: int) -> str:

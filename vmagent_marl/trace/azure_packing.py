@@ -34,7 +34,6 @@ from vmagent_marl.trace.table import Table
 from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import DAY, MIB, MILLI, MOST, NOISE, to_whole
 
-SQLITE_MAGIC = b"SQLite format 3\0"
 _VM = ("vmId", "tenantId", "vmTypeId", "priority", "starttime", "endtime")
 _TYPE = ("vmTypeId", "machineId", "core", "memory")
 _ROWS = 1 << 16  # that are read at once

@@ -9,7 +9,6 @@ from typing import BinaryIO, Literal, TextIO, get_args
 
 from vmagent_marl.errors import TraceError, nearest
 from vmagent_marl.trace import azure_vmtable
-from vmagent_marl.trace.azure_packing import SQLITE_MAGIC, from_packing
 from vmagent_marl.trace.bad_rows import BadRows
 from vmagent_marl.trace.event_form import EVENT_FORM, from_events
 from vmagent_marl.trace.hdf5_form import SEAL, from_hdf5
@@ -23,7 +22,7 @@ Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing",
 _FORMS = {"lifetimes": LIFETIME_FORM, "events": EVENT_FORM}
 _READERS = {"lifetimes": from_lifetimes, "events": from_events}
 _LARGEST = 1_000_000  # vCPU or GB of a machine
-_MAGIC = {SQLITE_MAGIC: "azure-packing", SEAL: "hdf5"}  # a file's first bytes
+_MAGIC = {b"SQLite format 3\0": "azure-packing", SEAL: "hdf5"}  # a file's first bytes
 
 # Months whose hour of the day at second 0 is known, by fingerprint. Huawei-East-1 in lifetime
 # form starts at about 08:00 local time, seen from its daily rhythm.
@@ -71,6 +70,9 @@ def read_trace(
         if found == "azure-packing":
             if machine is None or not all(0 < size <= _LARGEST for size in machine):
                 raise TraceError(_machine_wanted(path))
+            # Here, since not every Python was built with SQLite.
+            from vmagent_marl.trace.azure_packing import from_packing
+
             return from_packing(path, name, hour, skip_bad, machine, machine_id)
         if found == "hdf5":
             return from_hdf5(path, file, name, start_hour, BadRows(path, "row", skip_bad))

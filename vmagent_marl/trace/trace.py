@@ -108,7 +108,10 @@ class Trace:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) over the columns as little-endian bytes, each after its name and length."""
+        """sha256 (hex) over the columns as little-endian bytes, each after its name and length.
+
+        Optional columns count where the trace has them.
+        """
         digest = hashlib.sha256()
         for column, values in self.columns.items():
             digest.update(f"{column}:{len(self)}:".encode())
