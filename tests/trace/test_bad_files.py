@@ -46,7 +46,7 @@ def message_of(path: Path) -> str:
         (GOOD + f"1,1,1,5,{2**52}\n", f", line 3: lt is '{2**52}'; the VM would end after"),
         (
             "0,1,1,7,5\n\n1,1,1,6,5\n",
-            ", line 4: at is '6', before the '7' of line 2; sort the rows by arrival",
+            ", line 4: at is 6, before the 7 of line 2; sort the rows by arrival",
         ),
         (
             "4,1,1,0,5\n9,1,1,0,5\n\n9,1,1,1,5\n4,1,1,2,5\n",
@@ -57,10 +57,10 @@ def message_of(path: Path) -> str:
         (GOOD + f"{2**63},1,1,0,5\n", f", line 3: vmid is '{2**63}'; give a whole number of 64"),
         (
             GOOD + "1,1,1,0\n",
-            ", line 3: 4 fields where the header has 5; give one for each column",
+            ", line 3: 4 fields where there are 5 columns; give one for each",
         ),
-        (GOOD + "1,1,1,0,5,\n", ", line 3: 6 fields where the header has 5"),
-        (GOOD + '1,"1\n2",1,0,5\n', ", line 4: cpu is '1\\n2'; give a number"),
+        (GOOD + "1,1,1,0,5,\n", ", line 3: 6 fields where there are 5 columns"),
+        (GOOD + '1,"1\n2",1,0,5\n', ", line 3: not comma-separated text (unexpected"),
         (GOOD + f"1,{'z' * 99},1,0,5\n", f", line 3: cpu is '{'z' * 40}...'; give a number"),
     ],
 )
@@ -76,9 +76,9 @@ def test_rows_in_lifetime_form(tmp_path: Path, rows: str, expected: str) -> None
         ("0,1,1,0,0\n1,1,1,1,2\n", ", line 3: type is '2'; 0 is a creation and 1 a deletion"),
         ("0,1,1,0,0\n1,1,1,1,0.5\n", ", line 3: type is '0.5'; 0 is a creation"),
         ("0,1,1,0,0\n1,1,1,1,new\n", ", line 3: type is 'new'; give a number"),
-        ("0,1,1,0,0\n1,1,1,1,1\n", ", line 3: vmid is '1'; it is deleted but never created"),
-        ("0,1,1,0,0\n5,1,1,1,0\n3,1,1,1,1\n", ", line 4: vmid is '3'; it is deleted but never"),
-        ("1,1,1,1,1\n", ", line 2: vmid is '1'; it is deleted but never created"),
+        ("0,1,1,0,0\n1,1,1,1,1\n", ", line 3: vmid is 1; it is deleted but never created"),
+        ("0,1,1,0,0\n5,1,1,1,0\n3,1,1,1,1\n", ", line 4: vmid is 3; it is deleted but never"),
+        ("1,1,1,1,1\n", ", line 2: vmid is 1; it is deleted but never created"),
         (
             "0,1,1,0,0\n1,1,1,5,0\n1,1,1,4.5,1\n",
             ", line 4: VM 1 is deleted before its creation on line 3; correct one of the times",
@@ -93,7 +93,7 @@ def test_rows_in_lifetime_form(tmp_path: Path, rows: str, expected: str) -> None
         ),
         (
             "0,1,1,5,0\n0,1,1,6,1\n1,1,1,4,0\n",
-            ", line 4: time is '4', before the '5' of line 2; sort the rows by arrival",
+            ", line 4: time is 4, before the 5 of line 2; sort the rows by arrival",
         ),
         ("0,1,1,0,0\n0,1,1,nan,1\n", ", line 3: time is 'nan'; give a finite number"),
         ("0,1,0,0,0\n", ", line 2: memory is '0'; a size is above 0"),
@@ -129,7 +129,8 @@ def test_rows_in_event_form(tmp_path: Path, rows: str, expected: str) -> None:
         ("", ": the file is empty"),
         ("\ufeff\n \n", ": the file is empty"),
         (LIFETIMES + "\n\n", ": no row after the header"),
-        ("vmid,cpu\n" + "x" * 200_000 + ",1\n", ", line 2: not comma-separated text"),
+        ("x" * 200_000 + ",1\n", ", line 1: longer than 131,072 characters"),
+        (LIFETIMES + "0" * 5_000_000, ", line 2: longer than 131,072 characters"),
     ],
 )
 def test_headers_and_empty_files(tmp_path: Path, text: str, expected: str) -> None:

@@ -53,6 +53,7 @@ def test_a_small_trace_by_hand() -> None:
         "requests": 4,
         "span_days": 2.0,
         "never_deleted_share": 0.25,
+        "alive_at_start_share": 0.5,
         "large_burst_share": 0.0,
         "lifetime_s": {
             "0.1": pytest.approx(140),
@@ -126,3 +127,34 @@ def test_types_are_the_ten_most_frequent() -> None:
 def test_nothing_to_describe() -> None:
     with pytest.raises(TraceError, match="'drawn' has no request to describe"):
         describe(trace_of([]))
+
+
+@settings(deadline=None)
+@given(crowded(), st.integers(1, 3))
+def test_load_of_a_cluster_second_by_second(trace: Trace, servers: int) -> None:
+    first, last = int(trace.arrival[0]), int(trace.arrival[-1])
+    rows = list(zip(trace.arrival, trace.departure, trace.cpu, trace.memory, strict=True))
+    seconds = range(first, last) if last > first else [first]
+    running = np.array(
+        [
+            [sum(row[part] for row in rows if row[0] <= s < row[1]) for part in (2, 3)]
+            for s in [*seconds, last]
+        ]
+    )
+    told = describe(trace, servers=servers, node=(1.5, 2.0))
+    share = running / [3000 * servers, 4096 * servers]
+    assert told["servers"] == servers
+    assert told["peak_load"] == pytest.approx(
+        {"cpu": share[:, 0].max(), "memory": share[:, 1].max()}
+    )
+    assert told["mean_load"] == pytest.approx(
+        {"cpu": share[:-1, 0].mean(), "memory": share[:-1, 1].mean()}
+    )
+    assert told["overload_share"] == pytest.approx((share[:-1] > 1).any(axis=1).mean())
+    assert json.loads(json.dumps(told)) == told
+
+
+@pytest.mark.parametrize(("servers", "node"), [(0, (1, 1)), (1, (0, 1)), (1, (1, -1))])
+def test_a_cluster_without_room(servers: int, node: tuple[float, float]) -> None:
+    with pytest.raises(TraceError, match="give sizes above 0"):
+        describe(trace_of([(0, 1, 1, 1)]), servers=servers, node=node)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -79,12 +81,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     path = tmp_path / "two.csv"
     path.write_text("old")
 
-    def half_write(unfinished: Path, data: bytes) -> int:
-        with unfinished.open("wb") as file:
-            file.write(data[: len(data) // 2])
+    def half_write(text: Iterator[str], file: IO[bytes]) -> None:
+        file.write(next(text).encode()[:9])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", half_write)
+    monkeypatch.setattr("vmagent_marl.trace.write._put", half_write)
     with pytest.raises(TraceError, match=r"cannot be written \(No space left on device\)"):
         write_lifetimes(a_trace(), path)
     assert path.read_text() == "old"

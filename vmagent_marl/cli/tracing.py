@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -12,22 +12,40 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from vmagent_marl.errors import TraceError
+from vmagent_marl.files import check_writable
+
+if TYPE_CHECKING:
+    from vmagent_marl.trace import Trace
+
+# As `read_trace` has them; written out, since the trace package takes its time to import.
+Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing", "hdf5"]
 
 
-@dataclass(frozen=True)
-class Describe:
-    """What is in a trace: types of VM, bursts, lifetimes, load."""
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A trace and how to read it."""
 
-    file: Positional[str]  # a trace file, or `synthetic` for the embedded month
+    file: Positional[str]  # a trace file of any form, or `synthetic` for the embedded month
+    format: Format | None = None  # its form, where the content does not tell it
+    machine: tuple[float, float] | None = None  # vCPU and GB of a machine (azure-packing)
+    machine_id: int | None = None  # which machine (azure-packing); default: that of most VMs
+    skip_bad: bool = False  # leave bad rows out, count them and list ten
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe(_Source):
+    """What is in a trace: types of VM, bursts, lifetimes, load, censoring."""
+
+    servers: int | None = None  # also tell the load of a cluster of so many servers
+    node: tuple[float, float] = (40.0, 90.0)  # vCPU and GB of a NUMA node; a server has two
     plot: Path | None = None  # also draw it (.png, .svg or .pdf)
 
 
-@dataclass(frozen=True)
-class Convert:
-    """Any form that is read into the lifetime form `vmid,cpu,mem,at,lt`."""
+@dataclass(frozen=True, kw_only=True)
+class Convert(_Source):
+    """Any form into the lifetime form, the event form or HDF5, as the new name's end tells."""
 
-    file: Positional[Path]
-    out: Positional[Path]  # .csv or .csv.gz
+    out: Positional[Path]  # .csv, .events.csv (also with .gz), .h5 or .hdf5
 
 
 @dataclass(frozen=True)
@@ -60,10 +78,9 @@ def trace(command: Command) -> None:
 
 def _describe(command: Describe) -> None:
     from vmagent_marl.trace import describe
-    from vmagent_marl.trace.source import load_trace
 
-    found = load_trace(command.file)
-    told = describe(found)
+    found = _read(command)
+    told = describe(found, servers=command.servers, node=command.node)
     types = told.pop("types")
     assert isinstance(types, list)  # so `describe` promises
     console = Console()
@@ -79,6 +96,22 @@ def _describe(command: Describe) -> None:
 
         plot_trace(found, command.plot)
         print(command.plot)
+
+
+def _read(command: _Source) -> Trace:
+    """The trace that a command names, read as it says."""
+    from vmagent_marl.trace import read_trace
+    from vmagent_marl.trace.source import SYNTHETIC, load_trace
+
+    if command.file == SYNTHETIC:
+        return load_trace(SYNTHETIC)
+    return read_trace(
+        command.file,
+        format=command.format,
+        machine=command.machine,
+        machine_id=command.machine_id,
+        skip_bad=command.skip_bad,
+    )
 
 
 def _type_table(types: list[dict[str, Any]]) -> Table:
@@ -107,13 +140,17 @@ def _shown(value: object) -> str:
 
 
 def _convert(command: Convert) -> None:
-    from vmagent_marl.trace import read_trace, write_lifetimes
+    from vmagent_marl.trace.write import form_by_name, write_trace
 
     if command.out.exists():
         raise TraceError(f"{command.out} exists: move it away or name another file")
-    found = read_trace(command.file)
-    write_lifetimes(found, command.out)
-    print(f"{command.out}: {len(found):,} VMs")
+    form = form_by_name(command.out)  # before a file is read that may be large
+    check_writable(command.out)
+    found = _read(command)
+    write_trace(found, command.out)
+    lost = [name for name in ("tenant", "home", "priority") if name in found.columns]
+    note = f", without {', '.join(lost)}: .h5 keeps them" if lost and form != "hdf5" else ""
+    print(f"{command.out}: {len(found):,} VMs{note}")
 
 
 def _synthesize(command: Synthesize) -> None:

@@ -15,32 +15,42 @@ _TYPES_SHOWN = 10
 _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
-def describe(trace: Trace) -> dict[str, object]:
+def describe(
+    trace: Trace, *, servers: int | None = None, node: tuple[float, float] = (40.0, 90.0)
+) -> dict[str, object]:
     """A summary in plain numbers, strings, lists and dicts, ready to be printed or dumped.
 
     Keys: name, fingerprint, start_hour; requests (VMs); span_days (first to last arrival);
-    never_deleted_share; large_burst_share (VMs that come in bursts of 10 and more, see
-    `burst_sizes`); lifetime_s (quantiles of VMs that are deleted, by probability; None where none
-    is); mean_vcpu, peak_vcpu, mean_memory_gb, peak_memory_gb (of all VMs that run at once, over
-    the span); type_count; types (the ten most frequent: vcpu, memory_gb, share of the requests,
-    lifetime_s).
+    never_deleted_share and alive_at_start_share (censored: VMs that outlive the trace, and those
+    that arrive in second 0, as all do that ran before it); large_burst_share (VMs that come in
+    bursts of 10 and more, see `burst_sizes`); lifetime_s (quantiles of VMs that are deleted, by
+    probability; None where none is); mean_vcpu, peak_vcpu, mean_memory_gb, peak_memory_gb (of all
+    VMs that run at once, over the span); type_count; types (the ten most frequent: vcpu,
+    memory_gb, share of the requests, lifetime_s).
 
-    Raises `TraceError` for a trace without requests.
+    With a cluster of `servers`, each with two NUMA nodes of `node` vCPU and GB, also: servers;
+    mean_load and peak_load (what runs at once as a share of the cluster, for cpu and memory);
+    overload_share (of the span, in which more runs than the cluster could hold).
+
+    Raises `TraceError` for a trace without requests and a cluster without room.
     """
     if not len(trace):
         raise TraceError(f"trace {trace.name!r} has no request to describe")
+    if servers is not None and min(servers, *node) <= 0:
+        raise TraceError(f"{servers} servers with nodes of {node}: give sizes above 0")
     vm_type, cpu, memory = vm_types(trace)
     count = np.bincount(vm_type)
     shown = np.argsort(-count, kind="stable")[:_TYPES_SHOWN]
     mean_cpu, peak_cpu = _mean_and_peak(trace, trace.cpu)
     mean_memory, peak_memory = _mean_and_peak(trace, trace.memory)
-    return {
+    told: dict[str, object] = {
         "name": trace.name,
         "fingerprint": trace.fingerprint,
         "start_hour": trace.start_hour,
         "requests": len(trace),
         "span_days": int(trace.arrival[-1] - trace.arrival[0]) / DAY,
         "never_deleted_share": float((trace.departure == NEVER).mean()),
+        "alive_at_start_share": float((trace.arrival == 0).mean()),
         "large_burst_share": float((burst_sizes(trace) >= _LARGE_BURST).mean()),
         "lifetime_s": _lifetimes(trace, np.ones(len(trace), dtype=np.bool_)),
         "mean_vcpu": mean_cpu / MILLI,
@@ -58,6 +68,9 @@ def describe(trace: Trace) -> dict[str, object]:
             for t in shown.tolist()
         ],
     }
+    if servers is not None:
+        told |= _on_cluster(trace, servers, node)
+    return told
 
 
 def vm_types(
@@ -105,6 +118,27 @@ def _lifetimes(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float] | No
         return None
     values = np.quantile(lifetimes, _QUANTILES).tolist()
     return dict(zip(map(str, _QUANTILES), values, strict=True))
+
+
+def _on_cluster(trace: Trace, servers: int, node: tuple[float, float]) -> dict[str, object]:
+    """What runs at once against a cluster's size, two nodes a server."""
+    amounts = {"cpu": (trace.cpu, MILLI), "memory": (trace.memory, MIB)}
+    means, peaks = {}, {}
+    over: NDArray[np.bool_] = np.zeros(1, np.bool_)
+    for (name, (amount, parts)), size in zip(amounts.items(), node, strict=True):
+        whole = 2 * servers * size * parts
+        mean, peak = _mean_and_peak(trace, amount)
+        means[name], peaks[name] = mean / whole, peak / whole
+        time, load = load_over_time(trace, amount)  # at the same times for both
+        over = over | (load > whole)
+    span = int(time[-1] - time[0])
+    seconds = float(np.diff(time)[over[:-1]].sum())
+    return {
+        "servers": servers,
+        "mean_load": means,
+        "peak_load": peaks,
+        "overload_share": seconds / span if span else float(over[-1]),
+    }
 
 
 def _mean_and_peak(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:

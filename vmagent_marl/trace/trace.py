@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,12 @@ _COLUMNS: dict[str, type[np.int64] | type[np.int32]] = {
     "memory": np.int32,
 }
 
+_OPTIONAL: dict[str, type[np.int64] | type[np.int32]] = {
+    "tenant": np.int64,
+    "home": np.int32,
+    "priority": np.int32,
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace:
@@ -32,6 +39,8 @@ class Trace:
 
     The columns are read-only; one that comes in writeable is copied, so that nobody changes it
     later from outside. A trace that contradicts itself raises `TraceError`.
+
+    The last three columns are None where a trace does not tell; the simulator does not use them.
     """
 
     name: str  # for tables and cards: "synthetic-month", or the stem of the file
@@ -41,11 +50,14 @@ class Trace:
     cpu: NDArray[np.int32]  # (n,) milli-vCPU, > 0
     memory: NDArray[np.int32]  # (n,) MiB, > 0
     start_hour: int = 0  # hour of the day (local) at second 0
+    tenant: NDArray[np.int64] | None = None  # (n,) who asks
+    home: NDArray[np.int32] | None = None  # (n,) cluster that is asked first, >= 0
+    priority: NDArray[np.int32] | None = None  # (n,) as the trace's source counts it
 
     def __post_init__(self) -> None:
-        for column, dtype in _COLUMNS.items():
-            object.__setattr__(self, column, self._frozen(column, dtype))
-        lengths = {column: len(getattr(self, column)) for column in _COLUMNS}
+        for column in self.columns:
+            object.__setattr__(self, column, self._frozen(column))
+        lengths = {column: len(values) for column, values in self.columns.items()}
         if len(set(lengths.values())) > 1:
             raise TraceError(f"trace {self.name!r}: columns of unlike length: {lengths}")
         if self.start_hour not in range(24):
@@ -60,6 +72,8 @@ class Trace:
         self._require(ends & (self.departure >= self.arrival), "departure", "arrival to 2**52 s")
         self._require(self.cpu > 0, "cpu", "above 0 milli-vCPU")
         self._require(self.memory > 0, "memory", "above 0 MiB")
+        if self.home is not None:
+            self._require(self.home >= 0, "home", "a cluster, counted from 0")
         rising = bool((self.vm[1:] > self.vm[:-1]).all())
         # Ids usually count up; only where they do not is sorting them worth its time.
         if not rising and np.unique(self.vm).size < len(self):
@@ -81,21 +95,32 @@ class Trace:
             raise TraceError(
                 f"trace {self.name!r}: rows {first} to {stop} are not within its {len(self)} rows"
             )
-        columns = {column: getattr(self, column)[first:stop] for column in _COLUMNS}
+        columns: dict[str, Any] = {
+            column: values[first:stop] for column, values in self.columns.items()
+        }
         return Trace(name=self.name, start_hour=self.start_hour, **columns)
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns that the trace has, by name, each (n,)."""
+        named = {column: getattr(self, column) for column in (*_COLUMNS, *_OPTIONAL)}
+        return {column: values for column, values in named.items() if values is not None}
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) over the columns as little-endian bytes, each after its name and length."""
+        """sha256 (hex) over the columns as little-endian bytes, each after its name and length.
+
+        Optional columns count where the trace has them.
+        """
         digest = hashlib.sha256()
-        for column, dtype in _COLUMNS.items():
+        for column, values in self.columns.items():
             digest.update(f"{column}:{len(self)}:".encode())
-            little_endian = np.dtype(dtype).newbyteorder("<")
-            digest.update(getattr(self, column).astype(little_endian, copy=False).tobytes())
+            digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
         return digest.hexdigest()
 
-    def _frozen(self, column: str, dtype: type[np.int64] | type[np.int32]) -> NDArray[np.generic]:
+    def _frozen(self, column: str) -> NDArray[np.generic]:
         """The column as a read-only array of its type, or an error where it does not fit."""
+        dtype = {**_COLUMNS, **_OPTIONAL}[column]
         given: ArrayLike = getattr(self, column)
         array = np.asarray(given)
         if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
