@@ -67,6 +67,7 @@ ENVIRONMENTS = {
         libraries=("tianshou",),
         tests=("tianshou", "readme.py::test_example[Tianshou]"),
         installs=("tianshou==2.0.1",),
+        loosened=("filelock",),
     ),
     # peft: imported and not asked for
     "agilerl": Environment(
@@ -139,7 +140,12 @@ def main() -> None:
     unknown = set(given.names) - set(ENVIRONMENTS)
     if unknown or (given.write and given.names):
         parser.error(f"give none, for a table of all, or some of: {', '.join(ENVIRONMENTS)}")
-    rows = [[name, *run(name)] for name in given.names or ENVIRONMENTS]
+    rows = []
+    for name in given.names or ENVIRONMENTS:
+        try:
+            rows.append([name, *run(name)])
+        except subprocess.CalledProcessError as failed:
+            sys.exit(f"{name}: what is told above failed ({failed.cmd[0]}, {failed.returncode})")
     heading = ["environment", "libraries", "beside", "tests passed"]
     table = "\n".join(f"| {' | '.join(row)} |" for row in [heading, ["---"] * 4, *rows])
     print(table)

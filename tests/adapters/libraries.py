@@ -14,6 +14,7 @@ BRINGS = {
     "torchrl": DEV,
     "sb3_contrib": DEV,
     "benchmarl": "make test-libraries ARGS=benchmarl",
+    "ray": "make test-libraries ARGS=rllib",
     "ray.rllib": "make test-libraries ARGS=rllib",
     "tianshou": "make test-libraries ARGS=tianshou",
     "agilerl": "make test-libraries ARGS=agilerl",

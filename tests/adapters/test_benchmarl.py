@@ -13,7 +13,7 @@ with warnings.catch_warnings():
     from benchmarl.models.mlp import MlpConfig
 
 from vmagent_marl.adapters.benchmarl import ClusterTask
-from vmagent_marl.errors import SettingError
+from vmagent_marl.errors import ScenarioError
 
 
 class Legal(Callback):
@@ -58,6 +58,6 @@ def test_experiment(algorithm, tmp_path):
     assert any((p != q).any() for p, q in zip(before, experiment.policy.parameters(), strict=True))
 
 
-def test_a_horizon_is_needed():
-    with pytest.raises(SettingError, match="horizon"):
+def test_a_horizon_that_makes_no_game_is_refused():
+    with pytest.raises(ScenarioError, match="horizon"):
         ClusterTask("region-prices", horizon=0)

@@ -1,7 +1,6 @@
 """The adapters' page: every example runs by itself, in an empty folder."""
 
 import re
-import sys
 
 import pytest
 from adapters.libraries import need
@@ -43,5 +42,5 @@ def test_example(heading, tmp_path, monkeypatch):
     try:
         exec(compile(EXAMPLES[heading], f"{heading} in {PAGE}", "exec"), {"__name__": "example"})
     finally:
-        if "ray" in sys.modules:
-            sys.modules["ray"].shutdown()
+        if heading == "RLlib":
+            need("ray").shutdown()

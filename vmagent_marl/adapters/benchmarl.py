@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vmagent_marl.adapters.course import missing
+from vmagent_marl.adapters.missing import missing
 from vmagent_marl.adapters.torchrl import GROUP, ClusterTorchEnv
-from vmagent_marl.errors import SettingError
+from vmagent_marl.envs.game import as_scenario
 
 try:
     from benchmarl.environments.common import TaskClass
 except ModuleNotFoundError as error:
-    raise missing("benchmarl", 'pip install --no-deps "benchmarl<2"', error) from None
+    raise missing("benchmarl", "pip install benchmarl", error) from None
 
 
 class ClusterTask(TaskClass):  # type: ignore[misc]  # not followed by mypy: see pyproject.toml
     """A scenario as a task: masks, the state for central critics, and a batch in one simulator."""
 
-    def __init__(self, scenario: str, horizon: int, **options: Any) -> None:
+    def __init__(self, scenario: Any, horizon: int, **options: Any) -> None:
         """`horizon`: requests of an episode; options: those of `ClusterTorchEnv`."""
-        if horizon < 1:
-            raise SettingError(f"horizon: {horizon} is too few: give 1 or more")
-        super().__init__(scenario, {**options, "horizon": horizon})
+        self._scenario = as_scenario(scenario, horizon=horizon)
+        super().__init__(self._scenario.name, {**options, "horizon": horizon})
 
     def get_env_fun(
         self, num_envs: int, continuous_actions: bool, seed: int | None, device: Any
     ) -> Callable[[], ClusterTorchEnv]:
         """What makes a batch of environments."""
         config = {"seed": seed or 0, **self.config, "device": device, "return_state": True}
-        return lambda: ClusterTorchEnv(self.name, num_envs, **config)
+        return lambda: ClusterTorchEnv(self._scenario, num_envs, **config)
 
     def supports_continuous_actions(self) -> bool:
         """No."""

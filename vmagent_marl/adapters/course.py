@@ -7,13 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vmagent_marl.envs.game import as_scenario
-from vmagent_marl.errors import SettingError, VmagentError
+from vmagent_marl.errors import SettingError
 from vmagent_marl.windows import episode_of, rows_of
-
-
-def missing(library: str, command: str, error: ModuleNotFoundError) -> VmagentError:
-    """The one error of an adapter whose library is not there, with what installs it."""
-    return VmagentError(f"this adapter needs {library} ({error}): {command}")
 
 
 class Course:

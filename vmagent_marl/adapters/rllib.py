@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vmagent_marl.adapters.course import missing
+from vmagent_marl.adapters.missing import missing
 from vmagent_marl.adapters.rllib_form import MaskedParallelEnv
 from vmagent_marl.errors import SettingError
 
