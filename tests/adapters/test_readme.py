@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from adapters.environments import ENVIRONMENTS, MARK
 from adapters.libraries import need
 from places import ROOT
 
@@ -30,6 +31,19 @@ NEEDS = {
 def test_every_library_has_an_example():
     headings = re.findall(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == list(EXAMPLES) == list(NEEDS)
+
+
+def test_the_table_tells_of_the_versions_that_are_pinned():
+    table = PAGE.read_text(encoding="utf-8").split(MARK)[1]
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    for name, environment in ENVIRONMENTS.items():
+        pins = constraints if name == "here" else environment.installs + environment.alone
+        versions = dict(
+            re.match(r"([\w-]+)[^=]*==(.+)", pin).groups() for pin in pins if "==" in pin
+        )
+        for library in environment.libraries:
+            version = versions.get(library) or versions[library.replace("-", "_")]
+            assert re.search(rf"^\| {name} \|.*\b{library} {version}\b", table, re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries
