@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 import vmagent_marl as vm
+from vmagent_marl.adapters.course import Course
 from vmagent_marl.envs.gym_env import ClusterEnv
-from vmagent_marl.sim import Episode
 
 SCENARIO = "region-prices"  # 3 clusters of 6 servers
 BATCHES = (1, 64, 256)
@@ -33,9 +33,16 @@ Step = Callable[[], Any]  # every environment decides one request
 
 def simulator(batch: int) -> Step:
     """The core itself, with the first legal answer found by numpy."""
-    sim = vm.load_scenario(SCENARIO).simulator(batch=batch)
-    sim.reset({b: Episode(100 * b) for b in range(batch)})
-    return lambda: sim.step(sim.mask.argmax(axis=2))
+    course = Course(SCENARIO, batch, window="train", seed=0)
+    core = course.simulator
+    course.begin(np.arange(batch))
+
+    def step() -> None:
+        core.step(core.mask.argmax(axis=2))
+        if not core.running.all():
+            course.begin(np.flatnonzero(~core.running))
+
+    return step
 
 
 def gymnasium_vector(batch: int) -> Step:
@@ -137,8 +144,8 @@ def main(write: Path | None = None) -> None:
     """
     warnings.simplefilter("ignore")
     cells = {what: [rate(make(batch), batch) for batch in BATCHES] for what, make in ROWS.items()}
-    table = Table("requests/s", *(f"{batch} environments" for batch in BATCHES))
-    lines = [f"| requests/s | {' | '.join(f'{batch} environments' for batch in BATCHES)} |"]
+    table = Table("requests/s", *(f"{batch} at once" for batch in BATCHES))
+    lines = [f"| requests/s | {' | '.join(f'{batch} at once' for batch in BATCHES)} |"]
     lines.append("|---" + "|---:" * len(BATCHES) + "|")
     for what, rates in cells.items():
         shown = [f"{value:,.0f}" for value in rates]
