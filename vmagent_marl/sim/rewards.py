@@ -41,8 +41,9 @@ def own_reward(
     if weights[BALANCE] != 0.0:
         change = state.level[b, k, TILT] - state.tilt_before[b, k]
         reward -= weights[BALANCE] * change / rules.node[k, CPU]
-    server_hours = (integral(state, b, k, ACTIVE) - state.active_before[b, k]) / HOUR
-    if weights[PROFIT] != 0.0:
+    if accrues(rules):
+        server_hours = (integral(state, b, k, ACTIVE) - state.active_before[b, k]) / HOUR
+        reward -= weights[SERVER_HOURS] * server_hours
         revenue = 0.0
         for position in range(rules.tries):
             cpu_seconds = earned(state, b, k, position) - state.earned_before[b, k, position]
@@ -50,14 +51,21 @@ def own_reward(
         server_cpu = NODES * rules.node[k, CPU] / MILLI
         burned = server_hours * server_cpu * rules.power[k]
         reward += weights[PROFIT] * (revenue * rules.price / (MILLI * HOUR) - burned)
-    return reward - weights[SERVER_HOURS] * server_hours
+    return reward
 
 
 @part
-def begin_transition(state: State, b: int) -> None:
+def accrues(rules: Rules) -> bool:
+    """Whether rewards grow as time passes."""
+    return rules.weights[PROFIT] != 0.0 or rules.weights[SERVER_HOURS] != 0.0
+
+
+@part
+def begin_transition(rules: Rules, state: State, b: int) -> None:
     """Remember what the next transition's rewards are measured from."""
     for k in range(state.level.shape[1]):
         state.tilt_before[b, k] = state.level[b, k, TILT]
-        state.active_before[b, k] = integral(state, b, k, ACTIVE)
-        for position in range(state.running.shape[2]):
-            state.earned_before[b, k, position] = earned(state, b, k, position)
+        if accrues(rules):
+            state.active_before[b, k] = integral(state, b, k, ACTIVE)
+            for position in range(state.running.shape[2]):
+                state.earned_before[b, k, position] = earned(state, b, k, position)

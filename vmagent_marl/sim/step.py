@@ -89,7 +89,7 @@ def step(world: World, actions: NDArray[np.int64], first: int, stop: int) -> int
 @part
 def transit(rules: Rules, feed: Feed, state: State, b: int) -> None:
     """From a decided request to the next: its VM starts, time passes, everyone is paid."""
-    begin_transition(state, b)
+    begin_transition(rules, state, b)
     decided_at, row = state.clock[b, NOW], state.clock[b, ROW]
     _settle(rules, feed, state, b)
     queued = _leave(rules, state, b)
