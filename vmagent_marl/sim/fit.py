@@ -36,22 +36,30 @@ def lowest_slot(request: Int32, free: Int32, most_free: Int32) -> int:
     """The lowest slot that fits a request, or NONE.
 
     `free` (resource, slot) has whole blocks; a block of which `most_free` (resource, block) says
-    that it has too little is passed over, and what it says of one that has been searched in vain
-    is made exact: so the search of n slots costs n / BLOCK and few blocks.
+    that it has too little is passed over, many at once, and what it says of one that has been
+    searched in vain is made exact: so a search costs few blocks, and n / BLOCK^2 for n slots.
     """
-    cpu, memory = request[CPU], request[MEMORY]
-    for block in range(most_free.shape[1]):
-        if most_free[CPU, block] < cpu or most_free[MEMORY, block] < memory:
-            continue
-        begin = BLOCK * block
-        free_cpu = free[CPU, begin : begin + BLOCK]
-        free_memory = free[MEMORY, begin : begin + BLOCK]
-        place, most_cpu, most_memory = first_place(free_cpu, free_memory, cpu, memory)
-        if place < BLOCK and request[HALVED]:
-            place = first_pair(free_cpu, free_memory, cpu, memory)
-        if place < BLOCK:
-            return begin + place
-        most_free[CPU, block], most_free[MEMORY, block] = most_cpu, most_memory
+    cpu, memory, blocks, block = request[CPU], request[MEMORY], most_free.shape[1], 0
+    while block < blocks:
+        if block + BLOCK <= blocks:
+            most_cpu_of = most_free[CPU, block : block + BLOCK]
+            most_memory_of = most_free[MEMORY, block : block + BLOCK]
+            ahead, _, _ = first_place(most_cpu_of, most_memory_of, cpu, memory)
+            if ahead == BLOCK:  # foreseen by the machine, which goes on without waiting for it
+                block += BLOCK
+                continue
+            block += ahead
+        if most_free[CPU, block] >= cpu and most_free[MEMORY, block] >= memory:
+            begin = BLOCK * block
+            free_cpu = free[CPU, begin : begin + BLOCK]
+            free_memory = free[MEMORY, begin : begin + BLOCK]
+            place, most_cpu, most_memory = first_place(free_cpu, free_memory, cpu, memory)
+            if place < BLOCK and request[HALVED]:
+                place = first_pair(free_cpu, free_memory, cpu, memory)
+            if place < BLOCK:
+                return begin + place
+            most_free[CPU, block], most_free[MEMORY, block] = most_cpu, most_memory
+        block += 1
     return NONE
 
 
