@@ -6,9 +6,9 @@ INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find vmagent_marl scenarios datasets collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test test-libraries lint bench clean
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.dependencies: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: PYTHON=python3.12 make ...") if sys.version_info < (3, 11) else 0'
@@ -32,6 +32,9 @@ test: $(INSTALLED)  ## the tests, against the installed package, from outside of
 		-p no:cacheprovider -q $(CURDIR)/tests $(ARGS); \
 	status=$$?; rm -rf $$outside; exit $$status
 
+test-libraries: $(INSTALLED)  ## the adapters' tests, each library in its own environment (minutes, 7 GB)
+	$(BIN)/python tests/adapters/environments.py $(ARGS)
+
 lint: $(INSTALLED)  ## ruff, mypy and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +43,9 @@ lint: $(INSTALLED)  ## ruff, mypy and the direction of imports
 
 bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 	$(BIN)/python benchmarks/speed.py --write benchmarks/results.md
+	$(BIN)/python benchmarks/costs.py --write benchmarks/results.md
+	$(BIN)/python -m pytest benchmarks/micro.py -q -p no:cacheprovider \
+		--benchmark-columns=min,median,ops --benchmark-sort=name
 
 clean:  ## remove what was set up and made
 	rm -rf $(VENV) runs dist
