@@ -6,7 +6,8 @@ Source: Huawei Cloud, VM-placement-dataset, month of Huawei-East-1; facts measur
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.errors import TraceError, unknown_name
 from vmagent_marl.trace.units import MIB, MILLI
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+_MEAN_OVER = 1000  # evenly spaced quantiles
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,49 @@ class MonthStatistics:
     hour_share: FloatArray  # (class,) of the variance of bursts' lifetimes, what an hour shares
     outlives: FloatArray  # (type, class) probability to live longer than the month
     raw: dict[str, Any]  # the file, for distributions whose lengths differ by type
+    burst_scale: float = 1.0  # times the measured VMs that follow a burst's first
+
+    @property
+    def type_names(self) -> list[str]:
+        """(type,) such as "1x2" for 1 vCPU and 2 GB."""
+        return [
+            f"{cpu / MILLI:g}x{gb / MIB:g}" for cpu, gb in zip(self.cpu, self.memory, strict=True)
+        ]
+
+    def adapted(self, mix: Mapping[str, float], burstiness: float) -> MonthStatistics:
+        """The same number of VMs to expect, of other types or in other bursts.
+
+        Types are as many times more frequent as `mix` says by name, beside those it does not name.
+        Bursts bring `burstiness` times the VMs after their first one, and differ from hour to hour
+        by as much more.
+        """
+        for kind in mix:
+            if kind not in self.type_names:
+                raise unknown_name("VM type", kind, self.type_names)
+        month = self
+        if burstiness != 1:
+            month = replace(
+                self, burst_scale=burstiness, overdispersion=self.overdispersion * burstiness
+            )
+            bursts = self.bursts_per_day * self._mean_sizes() / month._mean_sizes()
+            month = replace(month, bursts_per_day=bursts)
+        if mix:
+            factor = np.array([mix.get(kind, 1.0) for kind in self.type_names])
+            vms = (month.bursts_per_day * month._mean_sizes()).sum(axis=1)  # (type,) a day
+            if not (factor * vms).sum() > 0:
+                raise TraceError("mix leaves no VM type; give one of them a number above 0")
+            factor = factor * vms.sum() / (factor * vms).sum()
+            month = replace(month, bursts_per_day=month.bursts_per_day * factor[:, None])
+        return month
+
+    def _mean_sizes(self) -> FloatArray:
+        """(type, class) VMs of a burst."""
+        u = (np.arange(_MEAN_OVER) + 0.5) / _MEAN_OVER
+        means = np.empty(self.bursts_per_day.shape)
+        for t, c in np.ndindex(means.shape):
+            kind, cls = np.full((2, u.size), [[t], [c]])
+            means[t, c] = self.burst_size(kind, cls, u).mean()
+        return means
 
     def burst_size(self, vm_type: IntArray, cls: IntArray, u: FloatArray) -> IntArray:
         """(b,) VMs in a burst."""
@@ -46,6 +93,8 @@ class MonthStatistics:
             large = (vm_type == t) & (cls == 2)
             quantiles = _quantiles(u[large], self.raw["size_u"], self.raw["size_large"][t])
             size[large] = np.rint(quantiles).astype(np.int64)
+        if self.burst_scale != 1:
+            size = 1 + np.rint(self.burst_scale * (size - 1)).astype(np.int64)
         return size
 
     def same_second(self, cls: IntArray, u: FloatArray) -> FloatArray:
