@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.errors import TraceError, unknown_name
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.units import MIB, MILLI
 
 IntArray = NDArray[np.int64]
@@ -45,9 +46,7 @@ class MonthStatistics:
     @property
     def type_names(self) -> list[str]:
         """(type,) such as "1x2" for 1 vCPU and 2 GB."""
-        return [
-            f"{cpu / MILLI:g}x{gb / MIB:g}" for cpu, gb in zip(self.cpu, self.memory, strict=True)
-        ]
+        return type_names(self.cpu, self.memory)
 
     def adapted(self, mix: Mapping[str, float], burstiness: float) -> MonthStatistics:
         """The same number of VMs to expect, of other types or in other bursts.
@@ -56,9 +55,7 @@ class MonthStatistics:
         Bursts bring `burstiness` times the VMs after their first one, and differ from hour to hour
         by as much more.
         """
-        for kind in mix:
-            if kind not in self.type_names:
-                raise unknown_name("VM type", kind, self.type_names)
+        factor = factors(mix, self.type_names)
         month = self
         if burstiness != 1:
             month = replace(
@@ -67,7 +64,6 @@ class MonthStatistics:
             bursts = self.bursts_per_day * self._mean_sizes() / month._mean_sizes()
             month = replace(month, bursts_per_day=bursts)
         if mix:
-            factor = np.array([mix.get(kind, 1.0) for kind in self.type_names])
             vms = (month.bursts_per_day * month._mean_sizes()).sum(axis=1)  # (type,) a day
             if not (factor * vms).sum() > 0:
                 raise TraceError("mix leaves no VM type; give one of them a number above 0")
