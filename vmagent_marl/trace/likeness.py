@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.chosen import chosen_rows
 from vmagent_marl.trace.describe import burst_sizes, load_over_time
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import HOUR
@@ -55,16 +56,7 @@ def likeness(trace: Trace, other: Trace) -> dict[str, float]:
 
 def completed(trace: Trace, horizon: int) -> Trace:
     """The VMs that are deleted by second `horizon`, which is what some published traces hold."""
-    kept = trace.departure <= horizon
-    return Trace(
-        name=trace.name,
-        vm=trace.vm[kept],
-        arrival=trace.arrival[kept],
-        departure=trace.departure[kept],
-        cpu=trace.cpu[kept],
-        memory=trace.memory[kept],
-        start_hour=trace.start_hour,
-    )
+    return chosen_rows(trace, np.flatnonzero(trace.departure <= horizon))
 
 
 def _lifetimes(trace: Trace) -> NDArray[np.int64]:

@@ -12,8 +12,7 @@ from typing import IO, cast
 
 from vmagent_marl.errors import TraceError, VmagentError
 from vmagent_marl.files import replacing
-from vmagent_marl.trace.lifetime_form import write_lifetimes
-from vmagent_marl.trace.trace import Trace
+from vmagent_marl.trace import Trace, write_lifetimes
 
 
 def write_pieces(pieces: Iterable[Trace], path: str | Path) -> int:

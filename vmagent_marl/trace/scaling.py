@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.chosen import chosen_rows
 from vmagent_marl.trace.describe import vm_types
 from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
@@ -64,14 +65,13 @@ def superpose(trace: Trace, copies: int, *, shift_days: int | None = None) -> Tr
     arrival = np.concatenate([(trace.arrival + shift) % (days * DAY) for shift in shifts])
     order = arrival.argsort(kind="stable")
     row = np.tile(np.arange(len(trace)), copies)[order]
-    return Trace(
+    return chosen_rows(
+        trace,
+        row,
         name=f"{trace.name}-times-{copies}",
         vm=np.arange(order.size),
         arrival=arrival[order],
         departure=_after(arrival[order], _lifetimes(trace)[row]),
-        cpu=trace.cpu[row],
-        memory=trace.memory[row],
-        start_hour=trace.start_hour,
     )
 
 
@@ -98,15 +98,7 @@ def stretch(trace: Trace, factor: float, *, lifetimes: bool = False) -> Trace:
 def _kept(trace: Trace, kept: NDArray[np.bool_], how: str) -> Trace:
     if not kept.any():
         raise TraceError(f"no VM of trace {trace.name!r} is left: keep more of them")
-    return replace(
-        trace,
-        name=f"{trace.name}-{how}",
-        vm=trace.vm[kept],
-        arrival=trace.arrival[kept],
-        departure=trace.departure[kept],
-        cpu=trace.cpu[kept],
-        memory=trace.memory[kept],
-    )
+    return chosen_rows(trace, np.flatnonzero(kept), name=f"{trace.name}-{how}")
 
 
 def _uniform(trace: Trace, seed: int) -> NDArray[np.float64]:
