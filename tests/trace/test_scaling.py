@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import traces
 from vmagent_marl.errors import TraceError, UnknownNameError
 from vmagent_marl.trace import NEVER, Trace, load_over_time, synthetic_month
-from vmagent_marl.trace.describe import vm_types
+from vmagent_marl.trace.describe import burst_sizes, vm_types
 from vmagent_marl.trace.mix import type_names
 from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
 
@@ -212,3 +212,25 @@ def test_what_cannot_be_drawn(
 ) -> None:
     with pytest.raises(error, match=message):
         synthetic_month(**arguments)
+
+
+def test_burstiness_is_how_many_come_together_and_not_how_many_come() -> None:
+    plain, alone, more = (
+        [synthetic_month(seed=seed, burstiness=burstiness) for seed in range(3)]
+        for burstiness in (1, 0, 2)
+    )
+    sizes = [np.mean(list(map(len, months))) for months in (plain, alone, more)]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.04)
+    assert sizes[2] == pytest.approx(sizes[0], rel=0.06)
+    large = [
+        np.mean([(burst_sizes(trace) >= 10).mean() for trace in months])
+        for months in (plain, alone, more)
+    ]
+    assert large[1] < 0.02
+    assert large[2] > 1.1 * large[0]
+
+
+def test_without_burstiness_requests_of_an_hour_are_a_poisson_count() -> None:
+    month = synthetic_month(burstiness=0, day_profile="flat")
+    count = np.bincount(month.arrival // 3600, minlength=31 * 24).reshape(31, 24)
+    assert (count.var(axis=0, ddof=1) / count.mean(axis=0)).mean() == pytest.approx(1, abs=0.2)
