@@ -113,6 +113,34 @@ def test_scale_is_mix_then_thin_then_copies_then_stretch(day: Path, tmp_path: Pa
     assert len(thinned) == pytest.approx(0.3 * len(whole), rel=0.1)
 
 
+def test_several_traces_are_described_beside_each_other(
+    capsys: pytest.CaptureFixture[str], day: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "both.html"
+    main(f"trace describe {day} synthetic --servers 90 --plot {page}".split())
+    said = capsys.readouterr().out
+    for words in (
+        "Trace day",
+        "Trace synthetic-month",
+        "How like day it is",
+        "type mix",
+        str(page),
+    ):
+        assert words in said
+    text = page.read_text(encoding="utf-8")
+    assert "90 servers" in text
+    assert "How like day they are" in text
+
+
+@pytest.mark.parametrize("command", ["synthesize", "scale synthetic --thin 0.1"])
+def test_new_traces_take_any_form_that_can_be_written(tmp_path: Path, command: str) -> None:
+    for name in ("a.h5", "a.events.csv", "a.csv"):
+        days = ["--days", "0.5"] if command == "synthesize" else []
+        main(["trace", *command.split(), str(tmp_path / name), *days])
+    read = [read_trace(tmp_path / name) for name in ("a.h5", "a.events.csv", "a.csv")]
+    assert len({trace.fingerprint for trace in read}) == 1
+
+
 def test_what_a_mix_keeps_does_not_decide_what_thinning_keeps(day: Path, tmp_path: Path) -> None:
     """Else a thinned half of a mixed half would be all of that half."""
     main(f"trace scale {day} {tmp_path / 'both.csv'} --mix 1x2=0.5 --thin 0.5".split())
@@ -192,6 +220,8 @@ def test_fetch_of_what_is_not_the_file(
         ("trace scale {file} {out}", "nothing to change: give --mix, --thin"),
         ("trace scale nowhere.csv {out} --thin 0.5", "nowhere.csv: no such file"),
         ("trace scale {file} {out} --thin 2", "share is 2.0; give a number above 0"),
+        ("trace scale {file} {folder}/a.parquet --thin 0.5", "a.parquet"),
+        ("trace synthesize {folder}/a.parquet", "a.parquet"),
         ("trace scale {file} {file} --thin 0.5", "exists: move it away"),
         ("trace scale {file} {out} --mix 4x9=1", "unknown VM type '4x9'"),
         ("trace fetch huawei-east-2", "did you mean 'huawei-east-1'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from strategies import traces
 from vmagent_marl.errors import TraceError, UnknownNameError
 from vmagent_marl.trace import NEVER, Trace, load_over_time, synthetic_month
 from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.likeness import completed
 from vmagent_marl.trace.mix import type_names
 from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
 
@@ -168,6 +170,19 @@ def test_synthetic_types_follow_their_mix() -> None:
     odds = np.mean(list(map(share, some))) / np.mean(list(map(share, plain)))
     assert odds == pytest.approx(4, rel=0.25)
     assert np.mean(list(map(len, some))) == pytest.approx(np.mean(list(map(len, plain))), rel=0.05)
+
+
+def test_what_else_a_trace_tells_goes_along() -> None:
+    month = synthetic_month(days=0.5)
+    row = np.arange(len(month))
+    told = replace(month, tenant=row, home=row % 3, priority=row % 2)
+    for scaled in (thin(told, 0.5), reweigh(told, {"1x2": 0.5}), superpose(told, 2)):
+        assert scaled.tenant is not None
+        assert (scaled.cpu == month.cpu[scaled.tenant]).all()
+        assert (scaled.home == scaled.tenant % 3).all()
+        assert (scaled.priority == scaled.tenant % 2).all()
+    assert (stretch(told, 2).tenant == row).all()
+    assert completed(told, 3600).tenant is not None
 
 
 MONTH = synthetic_month(days=0.2)

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from vmagent_marl import __version__
-from vmagent_marl.cli import collecting, evaluating, looking, programs, trace_making
+from vmagent_marl.cli import collecting, evaluating, looking, programs, tracing
 from vmagent_marl.cli.demo import demo
 from vmagent_marl.errors import VmagentError
 
@@ -22,7 +22,7 @@ Begin with `vmagent-marl list`, then `vmagent-marl evaluate --scenario recoverin
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": looking.list_all,
-    "trace": trace_making.trace,
+    "trace": tracing.trace,
     "collect": collecting.collect,
     "evaluate": evaluating.evaluate,
     "run": programs.run,

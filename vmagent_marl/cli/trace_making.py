@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-from vmagent_marl.cli import tracing
 from vmagent_marl.errors import SettingError, TraceError
 from vmagent_marl.files import check_writable
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Synthesize:
-    """Draw a trace that looks like a real month, into the lifetime form; it has no licence."""
+    """Draw a trace that looks like a real month; it has no licence."""
 
-    out: Positional[Path]  # .csv or .csv.gz
+    out: Positional[Path]  # .csv, .events.csv (also with .gz), .h5 or .hdf5
     seed: int = 0
     rate: float = 1.0  # times the requests of the real month
     days: float = 31.0
@@ -42,8 +41,8 @@ class Synthesize:
 class Scale:
     """Another load from a trace: its mix first, then fewer VMs, more, and at another pace."""
 
-    file: Positional[str]  # a trace file, or `synthetic` for the embedded month
-    out: Positional[Path]  # .csv or .csv.gz
+    file: Positional[str]  # a trace file of any form, or `synthetic` for the embedded month
+    out: Positional[Path]  # .csv, .events.csv (also with .gz), .h5 or .hdf5
     mix: tuple[str, ...] = ()  # 4x8=2: all of these and half of the others (vCPU x GB)
     thin: float = 1.0  # keep each VM with this probability
     copies: int = 1  # so many on top of each other, their days shifted
@@ -67,28 +66,24 @@ class Fetch:
 
 
 Command = (
-    Annotated[tracing.Describe, tyro.conf.subcommand("describe")]
-    | Annotated[tracing.Convert, tyro.conf.subcommand("convert")]
-    | Annotated[Synthesize, tyro.conf.subcommand("synthesize")]
+    Annotated[Synthesize, tyro.conf.subcommand("synthesize")]
     | Annotated[Scale, tyro.conf.subcommand("scale")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
 )
 
 
-def trace(command: Command) -> None:
-    """Describe a trace, convert it, draw one, scale one, or fetch a published one."""
+def make(command: Command) -> None:
+    """Draw, scale or fetch a trace."""
     if isinstance(command, Synthesize):
         _synthesize(command)
     elif isinstance(command, Scale):
         _scale(command)
-    elif isinstance(command, Fetch):
-        _fetch(command)
     else:
-        tracing.trace(command)
+        _fetch(command)
 
 
 def _synthesize(command: Synthesize) -> None:
-    from vmagent_marl.trace import synthetic_month, write_lifetimes
+    from vmagent_marl.trace import synthetic_month, write_trace
     from vmagent_marl.trace.pieces import write_pieces
     from vmagent_marl.trace.plan import MonthPlan
     from vmagent_marl.trace.synthetic import synthetic_days
@@ -110,7 +105,7 @@ def _synthesize(command: Synthesize) -> None:
             rows = write_pieces(_counted(synthetic_days(plan), move), command.out)
     else:
         drawn = synthetic_month(**vars(plan))
-        write_lifetimes(drawn, command.out)
+        write_trace(drawn, command.out)
         rows = len(drawn)
     print(f"{command.out}: {rows:,} VMs")
 
@@ -122,14 +117,15 @@ def _counted(days: Iterator[Trace], move: Callable[[], None]) -> Iterator[Trace]
 
 
 def _scale(command: Scale) -> None:
-    from vmagent_marl.trace import write_lifetimes
     from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
     from vmagent_marl.trace.source import load_trace
+    from vmagent_marl.trace.write import form_by_name, write_trace
 
     mix = _mix(command.mix)
     if not mix and (command.thin, command.copies, command.stretch) == (1, 1, 1):
         raise SettingError("nothing to change: give --mix, --thin, --copies or --stretch")
     _refuse_to_replace(command.out)
+    form_by_name(command.out)  # before the work, where it names none
     scaled = load_trace(command.file)
     if mix:
         scaled = reweigh(scaled, mix, seed=command.seed)
@@ -139,7 +135,7 @@ def _scale(command: Scale) -> None:
         scaled = superpose(scaled, command.copies, shift_days=command.shift_days)
     if command.stretch != 1:
         scaled = stretch(scaled, command.stretch, lifetimes=command.stretch_lifetimes)
-    write_lifetimes(scaled, command.out)
+    write_trace(scaled, command.out)
     print(f"{command.out}: {len(scaled):,} VMs")
 
 

@@ -14,9 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from vmagent_marl.episodes.intervals import mean_interval
 from vmagent_marl.errors import SettingError, nearest
 from vmagent_marl.evaluation import Scores
-from vmagent_marl.trace import Trace
 from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number
-from vmagent_marl.view.trace_plots import plot_traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,11 +119,6 @@ def plot_learning_curve(
         axes.xaxis.set_major_formatter(short_number)
         axes.legend(loc="best")
     return Path(path)
-
-
-def plot_trace(trace: Trace, path: str | Path) -> Path:
-    """One trace, as `plot_traces` draws it."""
-    return plot_traces([trace], path)
 
 
 def _scale_waits(axes: Axes, scores: Scores) -> None:
