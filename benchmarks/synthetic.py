@@ -24,8 +24,10 @@ from vmagent_marl.trace.units import DAY
 
 FILE = "huawei-east-1-lifetimes.csv"
 HORIZON = 31 * DAY  # s
+MARK = "<!-- synthetic -->"
+HEADINGS = ("distance", "mean", "sd", "earlier model", "real odd days / even days")
 
-TARGETS = {  # what a faithful draw was known to reach, mean over ten seeds
+KNOWN = {  # what an earlier model reached, which knew no busy hours and no long-lived days
     "lifetimes": 0.016,
     "types": 0.019,
     "seconds": 0.021,
@@ -79,35 +81,60 @@ def seconds_to_draw() -> float:
     return float(np.median(taken))
 
 
-def table(measured: Mapping[str, np.ndarray], halves: Mapping[str, float]) -> Table:
+def rows_of(measured: Mapping[str, np.ndarray], halves: Mapping[str, float]) -> list[list[str]]:
     """A row a distance."""
-    found = Table(title="Synthetic months against the real one", title_justify="left")
-    for heading in ("distance", "mean", "sd", "known", "real odd days / even days"):
-        found.add_column(heading, justify="left" if heading == "distance" else "right")
-    for name, about in DISTANCES.items():
-        values = measured[name]
-        found.add_row(
+    return [
+        [
             about,
-            f"{values.mean():.3f}",
-            f"{values.std(ddof=1):.3f}",
-            f"{TARGETS[name]:.3f}",
+            f"{measured[name].mean():.3f}",
+            f"{measured[name].std(ddof=1):.3f}",
+            f"{KNOWN[name]:.3f}",
             f"{halves[name]:.3f}",
-        )
-    return found
+        ]
+        for name, about in DISTANCES.items()
+    ]
 
 
-def main(seeds: int = 10) -> None:
-    """Print each distance over so many seeds, and how long a month takes to draw."""
+def write_rows(file: Path, rows: list[list[str]], about: str) -> None:
+    """In the place of what stands between the marks of a Markdown file."""
+    lines = [
+        about,
+        "",
+        f"| {' | '.join(HEADINGS)} |",
+        "|---|---:|---:|---:|---:|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    before, _, rest = file.read_text(encoding="utf-8").partition(MARK)
+    _, _, after = rest.partition(MARK)
+    file.write_text("\n".join([f"{before}{MARK}", *lines, f"{MARK}{after}"]), encoding="utf-8")
+
+
+def main(seeds: int = 10, write: Path | None = None) -> None:
+    """Print each distance over so many seeds, and how long a month takes to draw.
+
+    Args:
+        seeds: months to draw.
+        write: a Markdown file whose part between the synthetic marks is replaced.
+    """
     file = real_month()
     if file is None:
         sys.exit(f"{FILE} is not in ../shared/data: set VMAGENT_TRACE_DIR to its folder")
     real = read_trace(file)
     halves = likeness(days_of(real, odd=False), days_of(real, odd=True))
-    Console(width=120).print(table(measure(real, seeds), halves))
-    print(
-        f"{seconds_to_draw():.3f} s a month of {len(synthetic_month()):,} VMs, "
-        f"Python {platform.python_version()}, numpy {np.__version__}"
+    rows = rows_of(measure(real, seeds), halves)
+    found = Table(*HEADINGS, title="Synthetic months against the real one", title_justify="left")
+    for row in rows:
+        found.add_row(*row)
+    Console(width=120).print(found)
+    about = (
+        f"`python benchmarks/synthetic.py`, {seeds} seeds; {seconds_to_draw():.3f} s a month of "
+        f"{len(synthetic_month()):,} VMs; Python {platform.python_version()}, numpy "
+        f"{np.__version__}, one core ({platform.machine()})."
     )
+    print(about)
+    if write is not None:
+        write_rows(write, rows, about)
+        print(write)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from vmagent_marl.cli.main import main
 from vmagent_marl.trace import NEVER, read_trace, synthetic_month, write_lifetimes
-from vmagent_marl.trace.plan import MonthPlan
 from vmagent_marl.trace.scaling import reweigh, stretch, superpose
-from vmagent_marl.trace.synthetic import synthetic_days
 
 EVENTS = "vmid,cpu,memory,time,type\n7,1,2,0,0\n8,2,4,5,0\n7,0,0,9,1\n"
 
@@ -86,15 +83,6 @@ def test_synthesize_takes_what_the_generator_takes(tmp_path: Path) -> None:
         tail="days",
     )
     assert read_trace(out).fingerprint == drawn.fingerprint
-
-
-def test_synthesize_day_by_day(tmp_path: Path) -> None:
-    out = tmp_path / "days.csv"
-    main(f"trace synthesize {out} --seed 3 --days 2.5 --by-day --profile flat".split())
-    days = list(synthetic_days(MonthPlan(seed=3, days=2.5, day_profile="flat")))
-    read = read_trace(out)
-    assert read.arrival.tolist() == np.concatenate([day.arrival for day in days]).tolist()
-    assert read.departure.tolist() == np.concatenate([day.departure for day in days]).tolist()
 
 
 def test_scale_is_mix_then_thin_then_copies_then_stretch(day: Path, tmp_path: Path) -> None:

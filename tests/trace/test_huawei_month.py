@@ -67,15 +67,15 @@ def measured(real: Trace, drawn: list[Trace]) -> list[dict[str, float]]:
     ("distance", "least", "most"),
     [
         ("lifetimes", 0, 0.025),
-        ("types", 0, 0.03),
-        ("seconds", 0, 0.03),
-        ("bursts", 0, 0.04),
-        ("gaps", 0, 0.035),
-        ("hour of day", 0.85, 1),
-        ("hours", 0.35, 1),
+        ("types", 0, 0.02),
+        ("seconds", 0, 0.02),
+        ("bursts", 0, 0.015),
+        ("gaps", 0, 0.03),
+        ("hour of day", 0.9, 1),
+        ("hours", 0.65, 1),
         ("requests", 0.97, 1.03),
-        ("mean load", 0.78, 1.0),  # about 12 % low is known
-        ("peak load", 0.7, 1.1),
+        ("mean load", 0.9, 1.06),
+        ("peak load", 0.82, 1.1),
     ],
 )
 def test_synthetic_months_are_like_it(

@@ -28,11 +28,6 @@ def joined(days: list[Trace]) -> Trace:
     return Trace(name="joined", start_hour=days[0].start_hour, **columns)
 
 
-@pytest.fixture(scope="module")
-def month() -> Trace:
-    return joined(list(synthetic_days(MonthPlan())))
-
-
 plans = st.builds(
     MonthPlan,
     seed=st.integers(0, 2**70),
@@ -74,21 +69,14 @@ def test_the_order_in_which_traces_are_drawn_does_not_matter() -> None:
     assert [joined([pair[i] for pair in pairs]).fingerprint for i in (0, 1)] == alone
 
 
-def test_the_month_is_the_one_that_files_hold(month: Trace) -> None:
-    # Whoever changes this changes every trace that people have drawn day by day.
-    assert month.fingerprint == "2b713e2be3954dc856a1e0ba02f1a054ea5176fc4bd5564a4277807295721c8b"
-    assert month.start_hour == 8
-
-
-def test_it_is_like_the_month_that_is_drawn_at_once(month: Trace) -> None:
-    at_once = synthetic_month(seed=1)
-    assert len(month) == pytest.approx(len(at_once), rel=0.08)
-    shares = [np.bincount(vm_types(t)[0], minlength=15) / len(t) for t in (month, at_once)]
-    assert np.abs(shares[0] - shares[1]).sum() / 2 < 0.06
-    large = [(burst_sizes(t) >= 10).mean() for t in (month, at_once)]
-    assert large[0] == pytest.approx(large[1], abs=0.04)
-    stay = [(t.departure == NEVER).mean() for t in (month, at_once)]
-    assert stay[0] == pytest.approx(stay[1], abs=0.01)
+@settings(max_examples=15, deadline=None)
+@given(plan=plans)
+def test_day_by_day_and_all_at_once_it_is_the_same_trace(plan: MonthPlan) -> None:
+    days = list(synthetic_days(plan))
+    whole = synthetic_month(**vars(plan))
+    assert joined(days).fingerprint == whole.fingerprint
+    assert {day.name for day in days} == {whole.name}
+    assert {day.start_hour for day in days} == {whole.start_hour}
 
 
 def test_bursts_go_on_after_midnight() -> None:

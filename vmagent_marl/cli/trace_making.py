@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Synthesize:
-    """Draw a trace that looks like a real month; it has no licence."""
+    """Draw a trace that looks like a real month; it has no licence.
+
+    The lifetime form (.csv) is written day by day: it may be larger than memory.
+    """
 
     out: Positional[Path]  # .csv, .events.csv (also with .gz), .h5 or .hdf5
     seed: int = 0
@@ -34,7 +37,7 @@ class Synthesize:
     mix: tuple[str, ...] = ()  # 4x8=2 1x2=0.5: so many times as frequent (vCPU x GB)
     burstiness: float = 1.0  # 0: every VM comes alone; 2: bursts of twice the size, half as many
     tail: Literal["never", "days"] = "never"  # VMs that outlive a month: never deleted, or later on
-    by_day: bool = False  # draw and write day by day what memory does not hold: another trace
+    quiet: bool = False  # no progress bar
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,12 @@ def make(command: Command) -> None:
 
 
 def _synthesize(command: Synthesize) -> None:
-    from vmagent_marl.trace import synthetic_month, write_trace
+    from vmagent_marl.progress import counter
+    from vmagent_marl.trace import synthetic_month
     from vmagent_marl.trace.pieces import write_pieces
     from vmagent_marl.trace.plan import MonthPlan
     from vmagent_marl.trace.synthetic import synthetic_days
+    from vmagent_marl.trace.write import form_by_name, write_trace
 
     plan = MonthPlan(
         seed=command.seed,
@@ -98,10 +103,9 @@ def _synthesize(command: Synthesize) -> None:
         burstiness=command.burstiness,
     )
     _refuse_to_replace(command.out)
-    if command.by_day:
-        from vmagent_marl.progress import counter
-
-        with counter(str(command.out), math.ceil(plan.days), unit="days") as move:
+    if form_by_name(command.out) == "lifetimes":
+        total, shown = math.ceil(plan.days), not command.quiet
+        with counter(str(command.out), total, unit="days", shown=shown) as move:
             rows = write_pieces(_counted(synthetic_days(plan), move), command.out)
     else:
         drawn = synthetic_month(**vars(plan))

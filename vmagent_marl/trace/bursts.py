@@ -1,8 +1,8 @@
 """Drawing VM requests from the measured month's distributions, for any stretch of hours.
 
 Requests come in bursts of one VM type: alone, in small bursts (2 to 9) or in large ones. Bursts
-arrive as a Cox process over type, burst class, hour of day and day; lifetimes within a burst, and
-of bursts within an hour, hang together by a Gaussian copula; pools of VMs end together.
+arrive as a Cox process over type, burst class and hour; lifetimes within a burst, of bursts within
+an hour, and of hours within a day hang together by a Gaussian copula; pools of VMs end together.
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ Phases = Callable[[IntArray, IntArray], FloatArray]
 TEARDOWN_CELL = 240  # s: ends within one cell are torn down together
 _TEARDOWN_AFTER = 8 * TEARDOWN_CELL  # s: VMs of a burst that live longer end with their pool
 _TEARDOWN_SPREAD = 6.0  # s, mean
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A stretch of hours: how busy they are, and how long VMs live that come in them."""
+
+    first: int  # hours since the trace's start
+    expected: FloatArray  # (type, class, hours) bursts
+    level: FloatArray  # (class, hours) mean of the bursts' levels; above 0 they live longer
+    level_share: FloatArray  # (class,) of the variance of levels, what their means make up
 
 
 @dataclass(frozen=True)
@@ -55,40 +65,34 @@ class _Bursts:
 def draw_requests(
     rng: np.random.Generator,
     month: MonthStatistics,
-    expected: FloatArray,
-    first_hour: int,
+    hours: Hours,
     tail: Tail,
     phases: Phases,
 ) -> Requests:
-    """The requests of bursts that begin in some hours; they may go on after the last of them.
-
-    `expected` (type, class, hours) are the bursts to expect in each hour from `first_hour` on.
-    """
-    bursts = _draw_bursts(rng, month, expected, first_hour)
+    """The requests of bursts that begin in some hours; they may go on after the last of them."""
+    bursts = _draw_bursts(rng, month, hours)
     burst = np.repeat(np.arange(bursts.size.size), bursts.size)  # (vm,) its burst
     arrival = _draw_arrivals(rng, month, bursts, burst)
     departure = _draw_departures(rng, month, bursts, burst, arrival, tail, phases)
     return Requests(arrival, departure, bursts.type[burst])
 
 
-def _draw_bursts(
-    rng: np.random.Generator, month: MonthStatistics, expected: FloatArray, first_hour: int
-) -> _Bursts:
-    k = np.broadcast_to(month.overdispersion[:, :, None], expected.shape)
+def _draw_bursts(rng: np.random.Generator, month: MonthStatistics, hours: Hours) -> _Bursts:
+    k = np.broadcast_to(month.overdispersion[:, :, None], hours.expected.shape)
     spread = k > 0
-    factor = np.ones(expected.shape)
+    factor = np.ones(k.shape)
     factor[spread] = rng.gamma(1 / k[spread], k[spread])
-    count = rng.poisson(expected * factor)
+    count = rng.poisson(hours.expected * factor)
 
     cell = np.repeat(np.arange(count.size), count.ravel())
     vm_type, cls, at_hour = np.unravel_index(cell, count.shape)
-    start = (first_hour + at_hour) * HOUR + rng.integers(HOUR, size=cell.size)
+    start = (hours.first + at_hour) * HOUR + rng.integers(HOUR, size=cell.size)
     size = month.burst_size(vm_type, cls, rng.random(cell.size))
-    # Bursts of one type, class and hour share a part of their level.
+    # Bursts of one type, class and hour share a part of their level, and so do those of one day.
     of_hour = rng.standard_normal(count.size)[cell]
     own = rng.standard_normal(cell.size)
-    share = month.hour_share[cls]
-    level = np.sqrt(share) * of_hour + np.sqrt(1 - share) * own
+    of_day, share = hours.level[cls, at_hour], (month.hour_share - hours.level_share)[cls]
+    level = of_day + np.sqrt(share) * of_hour + np.sqrt(1 - month.hour_share[cls]) * own
     return _Bursts(vm_type, cls, size, start, level)
 
 
@@ -98,7 +102,7 @@ def _draw_arrivals(
     """(vm,) s: a burst's VMs share seconds, or follow each other after 1 to 10 s."""
     first = np.cumsum(bursts.size) - bursts.size  # (b,) row of each burst's first VM
     member = np.arange(burst.size) - first[burst]  # (vm,) place in the burst
-    same_second = month.same_second(bursts.cls, rng.random(bursts.size.size))[burst]
+    same_second = month.same_second(bursts.size, rng.random(bursts.size.size))[burst]
     # However many VMs come at once, some seconds have to pass in a large burst.
     every = np.where(same_second == 1, 46, 20)
     shares = (rng.random(burst.size) < same_second) & (member % every != 0)

@@ -38,7 +38,10 @@ class MonthStatistics:
     overdispersion: FloatArray  # (type, class) k of the rate's Gamma(1/k, k) factor, 0 for none
     day: FloatArray  # (type, class, day) how busy, about 1 in the mean
     hour: FloatArray  # (class, hour since the trace's start mod 24) how busy, about 1 in the mean
+    busy: FloatArray  # (class, day, hour) how busy beyond that, about 1 in the mean
     hour_share: FloatArray  # (class,) of the variance of bursts' lifetimes, what an hour shares
+    level: FloatArray  # (class, day) mean of bursts' lifetimes on the normal scale
+    level_share: FloatArray  # (class,) of the variance, what a day shares; within `hour_share`
     outlives: FloatArray  # (type, class) probability to live longer than the month
     raw: dict[str, Any]  # the file, for distributions whose lengths differ by type
     burst_scale: float = 1.0  # times the measured VMs that follow a burst's first
@@ -52,14 +55,17 @@ class MonthStatistics:
         """The same number of VMs to expect, of other types or in other bursts.
 
         Types are as many times more frequent as `mix` says by name, beside those it does not name.
-        Bursts bring `burstiness` times the VMs after their first one, and differ from hour to hour
-        by as much more.
+        Bursts bring `burstiness` times the VMs after their first one, and their number differs from
+        hour to hour by as much more.
         """
         factor = factors(mix, self.type_names)
         month = self
         if burstiness != 1:
             month = replace(
-                self, burst_scale=burstiness, overdispersion=self.overdispersion * burstiness
+                self,
+                burst_scale=burstiness,
+                overdispersion=self.overdispersion * burstiness,
+                busy=np.maximum(1 + burstiness * (self.busy - 1), 0),
             )
             bursts = self.bursts_per_day * self._mean_sizes() / month._mean_sizes()
             month = replace(month, bursts_per_day=bursts)
@@ -93,11 +99,11 @@ class MonthStatistics:
             size = 1 + np.rint(self.burst_scale * (size - 1)).astype(np.int64)
         return size
 
-    def same_second(self, cls: IntArray, u: FloatArray) -> FloatArray:
-        """(b,) probability that a VM of the burst shares the second of the one before it."""
+    def same_second(self, size: IntArray, u: FloatArray) -> FloatArray:
+        """(b,) probability that a VM shares the second of the one before, by the burst's size."""
         probability = np.zeros(u.size)
-        for c, (levels, weights) in enumerate(self.raw["p0"], start=1):
-            chosen = cls == c
+        for least, levels, weights in self.raw["p0"]:  # a later row is for larger bursts
+            chosen = size >= least
             probability[chosen] = np.array(levels)[_category(weights, u[chosen])]
         return probability
 
@@ -139,15 +145,17 @@ def month_statistics() -> MonthStatistics:
     text = files(__package__).joinpath("huawei_east_1_statistics.json").read_text("utf-8")
     raw = json.loads(text)
     sizes = np.array(raw["types"], dtype=np.int32)  # (type, resource) in vCPU, GB
-    days = [raw["day"].get(str(t), raw["day"]["*"]) for t in range(len(sizes))]
     return MonthStatistics(
         cpu=sizes[:, 0] * np.int32(MILLI),
         memory=sizes[:, 1] * np.int32(MIB),
         bursts_per_day=np.array(raw["bursts_per_day"]),
         overdispersion=np.array(raw["overdispersion"]),
-        day=np.array(days),
+        day=np.array(raw["day"]),
         hour=np.array(raw["hour_of_day"]),
+        busy=np.array(raw["busy_hour"]),
         hour_share=np.array(raw["hour_share"]),
+        level=np.array(raw["level"]),
+        level_share=np.array(raw["level_share"]),
         outlives=np.array(raw["p_persist"]),
         raw=raw,
     )

@@ -1,18 +1,19 @@
 """Traces that look like a real month to a scheduler, drawn from a seed.
 
 Source of the parameters (`huawei_east_1_statistics.json`): Huawei Cloud, VM-placement-dataset,
-month of Huawei-East-1; facts measured on it, VMs that outlive the month put back by Kaplan-Meier
-estimation. None of its rows is in them.
+month of Huawei-East-1; facts measured on it, VMs that outlive the month put back by estimation
+(`benchmarks/measure_month.py`). None of its rows is in them. `benchmarks/synthetic.py` tells how
+like the real month the drawn ones are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from vmagent_marl.trace.bursts import FloatArray, IntArray, Requests, draw_requests
+from vmagent_marl.trace.bursts import FloatArray, Hours, IntArray, Requests, draw_requests
 from vmagent_marl.trace.month import MonthStatistics, month_statistics
 from vmagent_marl.trace.plan import DayProfile, MonthPlan, Tail
 from vmagent_marl.trace.trace import Trace
@@ -35,14 +36,16 @@ def synthetic_month(
     """A month of VM requests like those of Huawei-East-1; the same arguments, the same trace.
 
     How requests come is told in `bursts`. The id of a VM is its row, second 0 is 08:00 local time.
-    The whole trace is drawn at once; what is too large for that comes from `synthetic_days`.
+    Each day is drawn from (seed, day) alone, so a shorter horizon is the beginning of a longer one;
+    what memory does not hold comes day by day from `synthetic_days`.
 
     Args:
-        seed: of `numpy.random.PCG64`, at least 0.
+        seed: at least 0.
         rate: bursts per second, as a multiple of the real month's.
         days: horizon in days; requests arrive before it. Past day 31 the day profile starts anew.
-        day_profile: how busy days differ: "as-is" as in the real month, "resampled" with its days
-            drawn anew, with replacement, "flat" with all days alike.
+        day_profile: how busy days differ, and how long VMs live that come on them: "as-is" as in
+            the real month, "resampled" with its days drawn anew, with replacement, "flat" with all
+            days alike but for which of their hours are busy.
         tail: what becomes of VMs that outlive a month: "never" deleted, or deleted after "days"
             (31 to 318). All other VMs are the same either way; a departure beyond the horizon is
             a departure like any other.
@@ -54,76 +57,66 @@ def synthetic_month(
     Raises `TraceError` for an argument out of range, `UnknownNameError` for an unknown name.
     """
     plan = MonthPlan(seed, rate, days, day_profile, tail, mix or {}, burstiness)
-    rng = np.random.Generator(np.random.PCG64(seed))
     month = month_statistics().adapted(plan.mix, plan.burstiness)
-    hours = math.ceil(days * _DAY_HOURS)
-    day = np.arange(hours) // _DAY_HOURS
-    if day_profile == "resampled":
-        day = rng.integers(month.day.shape[2], size=hours // _DAY_HOURS + 1)[day]
-    requests = draw_requests(
-        rng,
-        month,
-        _expected(month, plan, np.arange(hours), day),
-        0,
-        tail,
-        lambda cell, vm_type: rng.random(cell.size),
-    )
-    order = requests.arrival.argsort(kind="stable")
-    order = order[requests.arrival[order] < days * DAY]
-    return _trace(month, requests[order], 0, "synthetic-month")
+    return _trace(month, _joined(list(_days(month, plan))), 0)
 
 
 def synthetic_days(plan: MonthPlan) -> Iterator[Trace]:
-    """The trace of a plan day by day, each with the requests that arrive on it, in order.
+    """The same trace as `synthetic_month`, a day at a time, each with what arrives on it.
 
-    Memory grows with the requests of a day and not with the days. Each day is drawn from (seed,
-    day) alone, so a shorter horizon is the beginning of a longer one; it is another trace than
-    `synthetic_month` draws at once from the same seed. A burst that goes on after midnight is
-    handed on; ids count on; departures may lie on any later day, and pools that end together do so
-    whatever day their VMs came on.
+    Memory grows with the requests of a day and not with the days. Ids count on from day to day;
+    departures may lie on any later day.
     """
     month = month_statistics().adapted(plan.mix, plan.burstiness)
-    waiting = Requests(*(np.empty(0, np.int64) for _ in range(3)))  # later than the day so far
     rows = 0
+    for requests in _days(month, plan):
+        yield _trace(month, requests, rows)
+        rows += requests.arrival.size
+
+
+def _days(month: MonthStatistics, plan: MonthPlan) -> Iterator[Requests]:
+    """What arrives on each day, in order; a burst that goes on after midnight is handed on."""
+    waiting = Requests(*(np.empty(0, np.int64) for _ in range(3)))  # later than the day so far
     for day in range(math.ceil(plan.days)):
-        drawn = _requests_of_day(month, plan, day)
-        both = Requests(
-            np.concatenate([waiting.arrival, drawn.arrival]),
-            np.concatenate([waiting.departure, drawn.departure]),
-            np.concatenate([waiting.type, drawn.type]),
-        )
+        both = _joined([waiting, requests_of_day(month, plan, day)])
         both = both[both.arrival.argsort(kind="stable")]
-        now = int(np.searchsorted(both.arrival, min((day + 1), plan.days) * DAY))
-        yield _trace(month, both[:now], rows, "synthetic-days")
-        rows += now
+        now = int(np.searchsorted(both.arrival, min(day + 1, plan.days) * DAY))
+        yield both[:now]
         waiting = both[now:]
 
 
-def _requests_of_day(month: MonthStatistics, plan: MonthPlan, day: int) -> Requests:
+def requests_of_day(month: MonthStatistics, plan: MonthPlan, day: int) -> Requests:
     """Of bursts that begin on a day, the whole of it, whatever the horizon."""
     rng = np.random.Generator(np.random.PCG64((plan.seed, day)))
-    like = day
-    if plan.day_profile == "resampled":
-        like = int(rng.integers(month.day.shape[2]))
-    hours = np.arange(day * _DAY_HOURS, (day + 1) * _DAY_HOURS)
-    expected = _expected(month, plan, hours, np.full(hours.size, like))
+    like = day % month.level.shape[1]  # the measured day that it is like
+    if plan.day_profile != "as-is":
+        like = int(rng.integers(month.level.shape[1]))
+    busy = plan.rate / _DAY_HOURS * month.hour * month.busy[:, like]  # (class, hour)
+    of_day, level, share = month.day[:, :, like], month.level[:, like], month.level_share
+    if plan.day_profile == "flat":
+        of_day, level, share = np.ones_like(of_day), np.zeros_like(level), np.zeros_like(share)
+    hours = Hours(
+        first=day * _DAY_HOURS,
+        expected=(month.bursts_per_day * of_day)[:, :, None] * busy,
+        level=np.broadcast_to(level[:, None], busy.shape),
+        level_share=share,
+    )
+    # Pools end together whatever day their VMs came on: their phases are of the seed alone.
     return draw_requests(
         rng,
         month,
-        expected,
-        int(hours[0]),
+        hours,
         plan.tail,
         lambda cell, vm_type: _uniform_of(plan.seed, cell, vm_type),
     )
 
 
-def _expected(month: MonthStatistics, plan: MonthPlan, hour: IntArray, day: IntArray) -> FloatArray:
-    """(type, class, hours) bursts to expect in hours that are as busy as on the measured days."""
-    measured_days = month.day.shape[2]
-    busy = np.ones(1) if plan.day_profile == "flat" else month.day[:, :, day % measured_days]
-    of_day = (plan.rate / _DAY_HOURS * month.bursts_per_day)[:, :, None] * busy
-    expected: FloatArray = of_day * month.hour[:, hour % _DAY_HOURS]
-    return expected
+def _joined(parts: Sequence[Requests]) -> Requests:
+    return Requests(
+        np.concatenate([part.arrival for part in parts]),
+        np.concatenate([part.departure for part in parts]),
+        np.concatenate([part.type for part in parts]),
+    )
 
 
 def _uniform_of(seed: int, *keys: IntArray) -> FloatArray:
@@ -141,9 +134,9 @@ def _uniform_of(seed: int, *keys: IntArray) -> FloatArray:
     return uniform
 
 
-def _trace(month: MonthStatistics, requests: Requests, first_id: int, name: str) -> Trace:
+def _trace(month: MonthStatistics, requests: Requests, first_id: int) -> Trace:
     return Trace(
-        name=name,
+        name="synthetic-month",
         vm=np.arange(first_id, first_id + requests.arrival.size),
         arrival=requests.arrival,
         departure=requests.departure,
