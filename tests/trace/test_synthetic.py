@@ -26,6 +26,11 @@ def month() -> Trace:
 
 
 @pytest.fixture(scope="module")
+def flat() -> Trace:
+    return synthetic_month(day_profile="flat")
+
+
+@pytest.fixture(scope="module")
 def facts() -> dict[str, Any]:
     file = files("vmagent_marl.trace").joinpath("huawei_east_1_statistics.json")
     read: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -63,7 +68,7 @@ def test_same_arguments_same_trace(
 
 def test_the_default_month_is_the_one_that_scores_refer_to(month: Trace) -> None:
     # Whoever changes this changes every figure measured on the embedded trace.
-    assert month.fingerprint == ("970092b7536993b5f967b48e48e81fe18e132d13426a62d3a4d1603c8fe7d6a7")
+    assert month.fingerprint == ("13bbc11ead615a10d092859f0941b91c595d2ecda505b3aeb2d2b6d6d3da237c")
     assert (month.name, month.start_hour) == ("synthetic-month", 8)
 
 
@@ -137,7 +142,8 @@ def test_mix_of_types(month: Trace, facts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", range(6))
-def test_lifetimes_of_single_vms(month: Trace, facts: dict[str, Any], kind: int) -> None:
+def test_lifetimes_of_single_vms(flat: Trace, facts: dict[str, Any], kind: int) -> None:
+    month = flat  # where no day's level shifts them
     alone = (vm_types(month)[0] == kind) & (burst_sizes(month) == 1)
     ends = alone & (month.departure != NEVER)
     lifetimes = (month.departure - month.arrival)[ends]
@@ -163,7 +169,7 @@ def test_bursts(month: Trace, facts: dict[str, Any]) -> None:
     )
     # Bursts that meet by chance are counted as one: fewer come alone, more together.
     assert 0.85 * bursts[0] < alone < bursts[0]
-    assert small == pytest.approx(bursts[1], rel=0.15)
+    assert bursts[1] < small < 1.4 * bursts[1]
     assert large == pytest.approx(bursts[2], rel=0.15)
 
 
@@ -178,15 +184,51 @@ def test_lifetimes_within_a_burst_hang_together(month: Trace) -> None:
         assert pairs > 0.5
 
 
-def test_hours_share_a_part_of_their_lifetimes(month: Trace) -> None:
-    ends = month.departure != NEVER
-    rows = np.flatnonzero((vm_types(month)[0] == 0) & (burst_sizes(month) == 1) & ends)
-    ranks = (month.departure - month.arrival)[rows].argsort().argsort()
-    hours = month.arrival[rows] // 3600
-    same = np.corrcoef(ranks[:-1][np.diff(hours) == 0], ranks[1:][np.diff(hours) == 0])[0, 1]
-    other = np.corrcoef(ranks[:-1][np.diff(hours) == 1], ranks[1:][np.diff(hours) == 1])[0, 1]
-    assert 0.15 < same < 0.35  # a quarter of the variance
-    assert abs(other) < 0.12
+def test_hours_and_days_share_a_part_of_their_lifetimes(month: Trace, flat: Trace) -> None:
+    def alike(trace: Trace) -> tuple[float, float]:
+        """Correlation of ranks of lifetimes of single VMs: within an hour, and with the next."""
+        ends = trace.departure != NEVER
+        rows = np.flatnonzero((vm_types(trace)[0] == 0) & (burst_sizes(trace) == 1) & ends)
+        ranks = (trace.departure - trace.arrival)[rows].argsort().argsort()
+        hours = np.diff(trace.arrival[rows] // 3600)
+        same, other = (
+            np.corrcoef(ranks[:-1][hours == apart], ranks[1:][hours == apart])[0, 1]
+            for apart in (0, 1)
+        )
+        return float(same), float(other)
+
+    same, other = alike(month)
+    assert 0.15 < same < 0.35  # a quarter of the variance,
+    assert 0.08 < other < 0.3  # of which most is the day's
+    same, other = alike(flat)
+    assert 0.15 < same < 0.35
+    assert abs(other) < 0.1
+
+
+def test_vms_of_the_first_days_live_longer_than_those_of_the_last() -> None:
+    def long(profile: Any, first: int, stop: int) -> float:
+        months = [synthetic_month(seed=seed, day_profile=profile) for seed in range(3)]
+        shares = []
+        for trace in months:
+            day = trace.arrival // DAY
+            chosen = (day >= first) & (day < stop) & (burst_sizes(trace) == 1)
+            shares.append((trace.departure - trace.arrival > 4 * 3600)[chosen].mean())
+        return float(np.mean(shares))
+
+    # Of the real month's single VMs that are deleted, a fifth of the first four days' and a
+    # fiftieth of the last four days'.
+    assert long("as-is", 0, 4) > 4 * long("as-is", 27, 31)
+    assert long("flat", 0, 4) == pytest.approx(long("flat", 27, 31), rel=0.3)
+
+
+def test_busy_hours_are_those_of_the_real_month(facts: dict[str, Any]) -> None:
+    """Beyond the rhythm of the day: what is left of each hour after its day and hour of day."""
+    busy = np.array(facts["busy_hour"])[0].ravel()
+    months = [synthetic_month(seed=seed) for seed in range(4)]
+    alone = [np.bincount(t.arrival[burst_sizes(t) == 1] // 3600, minlength=744) for t in months]
+    count = np.mean(alone, axis=0).reshape(31, 24)
+    usual = count.sum(axis=1, keepdims=True) * count.sum(axis=0) / count.sum()
+    assert np.corrcoef((count / usual).ravel(), busy)[0, 1] > 0.5
 
 
 def test_a_burst_takes_its_time(month: Trace) -> None:

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from vmagent_marl.errors import SettingError, TraceError, VmagentError
+from vmagent_marl.errors import SettingError, VmagentError
 from vmagent_marl.evaluation import Scores, evaluate
 from vmagent_marl.scenario import load_scenario
-from vmagent_marl.trace import Trace, synthetic_month
-from vmagent_marl.view import plot_learning_curve, plot_scores, plot_trace, style
+from vmagent_marl.view import plot_learning_curve, plot_scores, style
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -25,11 +24,6 @@ MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 def scores() -> Scores:
     scenario = load_scenario("region-prices", horizon=200)
     return evaluate(scenario, ["accept-always", "random", "worst-fit"], episodes=8)
-
-
-@pytest.fixture(scope="module")
-def month() -> Trace:
-    return synthetic_month(seed=0)
 
 
 def text_of(svg: Path) -> str:
@@ -43,12 +37,9 @@ def curve(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("suffix", MAGIC)
-def test_every_figure_in_every_format(
-    suffix: str, scores: Scores, month: Trace, tmp_path: Path
-) -> None:
+def test_every_figure_in_every_format(suffix: str, scores: Scores, tmp_path: Path) -> None:
     draw: list[Callable[[Path], Path]] = [
         lambda path: plot_scores(scores, path),
-        lambda path: plot_trace(month, path),
         curve,
     ]
     for i, function in enumerate(draw):
@@ -91,28 +82,6 @@ def test_waits_are_drawn_from_zero(tmp_path: Path) -> None:
 def test_no_interval_is_said_so(tmp_path: Path) -> None:
     scores = evaluate("recovering", "first-fit", starts=[10, 11])
     assert "too few for an interval" in text_of(plot_scores(scores, tmp_path / "one.svg"))
-
-
-def test_trace_panels_have_units(month: Trace, tmp_path: Path) -> None:
-    text = text_of(plot_trace(month, tmp_path / "trace.svg"))
-    for words in (
-        f"synthetic-month: {len(month):,} requests",
-        "requests per hour",
-        "time (days)",
-        "(vCPU)",
-        "share of the requests (%)",
-        "lifetime",
-        "are never deleted",
-    ):
-        assert words in text, words
-
-
-def test_a_trace_of_one_request_that_stays_and_one_of_none(month: Trace, tmp_path: Path) -> None:
-    stays = int(np.flatnonzero(month.departure > 2**52)[0])
-    assert plot_trace(month.rows(stays, stays + 1), tmp_path / "one.png").stat().st_size > 4000
-    with pytest.raises(TraceError, match="no request to draw"):
-        plot_trace(month.rows(0, 0), tmp_path / "none.png")
-    assert [file.name for file in tmp_path.iterdir()] == ["one.png"]
 
 
 def test_learning_curves_come_from_files_and_skip_rows_without_a_score(tmp_path: Path) -> None:

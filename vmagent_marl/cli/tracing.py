@@ -1,8 +1,8 @@
-"""`trace`: describe, convert and draw traces."""
+"""`trace`: describe and convert traces; what makes new ones is in `trace_making`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
 
+from vmagent_marl.cli import trace_making
 from vmagent_marl.errors import TraceError
 from vmagent_marl.files import check_writable
 
@@ -34,11 +35,15 @@ class _Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Describe(_Source):
-    """What is in a trace: types of VM, bursts, lifetimes, load, censoring."""
+    """What is in a trace: types of VM, bursts, lifetimes, load, censoring.
 
+    Of several traces also how alike they are, and with --plot they are drawn beside each other.
+    """
+
+    others: Positional[tuple[str, ...]] = ()  # more of them
     servers: int | None = None  # also tell the load of a cluster of so many servers
     node: tuple[float, float] = (40.0, 90.0)  # vCPU and GB of a NUMA node; a server has two
-    plot: Path | None = None  # also draw it (.png, .svg or .pdf)
+    plot: Path | None = None  # also draw it (.png, .svg, .pdf, or a page: .html)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,42 +53,43 @@ class Convert(_Source):
     out: Positional[Path]  # .csv, .events.csv (also with .gz), .h5 or .hdf5
 
 
-@dataclass(frozen=True)
-class Synthesize:
-    """Draw a month that looks like a real one, into the lifetime form."""
-
-    out: Positional[Path]  # .csv or .csv.gz
-    seed: int = 0
-    rate: float = 1.0  # times the requests of the real month
-    days: float = 31.0
-    day_profile: Literal["as-is", "resampled", "flat"] = "as-is"  # the month's days
-
-
 Command = (
     Annotated[Describe, tyro.conf.subcommand("describe")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
-    | Annotated[Synthesize, tyro.conf.subcommand("synthesize")]
+    | trace_making.Command
 )
 
 
 def trace(command: Command) -> None:
-    """Describe a trace, convert it, or draw a synthetic one."""
+    """Describe traces, convert, scale and fetch them, or draw a synthetic one."""
     if isinstance(command, Describe):
         _describe(command)
     elif isinstance(command, Convert):
         _convert(command)
     else:
-        _synthesize(command)
+        trace_making.make(command)
 
 
 def _describe(command: Describe) -> None:
+    check_writable(command.plot)
+    found = [_read(replace(command, file=file)) for file in (command.file, *command.others)]
+    console = Console()
+    for one in found:
+        _print_facts(console, one, command)
+    if len(found) > 1:
+        console.print(_likeness_table(found))
+    if command.plot:
+        from vmagent_marl.view.trace_plots import plot_traces
+
+        print(plot_traces(found, command.plot, servers=command.servers, node=command.node))
+
+
+def _print_facts(console: Console, found: Trace, command: Describe) -> None:
     from vmagent_marl.trace import describe
 
-    found = _read(command)
     told = describe(found, servers=command.servers, node=command.node)
     types = told.pop("types")
     assert isinstance(types, list)  # so `describe` promises
-    console = Console()
     facts = Table(title=f"Trace {told.pop('name')}", title_justify="left", box=None)
     facts.add_column("", no_wrap=True, style="cyan")
     facts.add_column("")
@@ -91,11 +97,21 @@ def _describe(command: Describe) -> None:
         facts.add_row(key.replace("_", " "), _shown(value))
     console.print(facts)
     console.print(_type_table(types))
-    if command.plot:
-        from vmagent_marl.view.plots import plot_trace
 
-        plot_trace(found, command.plot)
-        print(command.plot)
+
+def _likeness_table(traces: list[Trace]) -> Table:
+    """Each trace but the first beside the first."""
+    from vmagent_marl.trace.likeness import DISTANCES, likeness
+
+    first, *others = traces
+    table = Table(title=f"How like {first.name} it is", title_justify="left", box=None)
+    table.add_column("", style="cyan")
+    for other in others:
+        table.add_column(other.name, justify="right")
+    measured = [likeness(first, other) for other in others]
+    for name, about in DISTANCES.items():
+        table.add_row(about, *(f"{each[name]:.3f}" for each in measured))
+    return table
 
 
 def _read(command: _Source) -> Trace:
@@ -151,15 +167,3 @@ def _convert(command: Convert) -> None:
     lost = [name for name in ("tenant", "home", "priority") if name in found.columns]
     note = f", without {', '.join(lost)}: .h5 keeps them" if lost and form != "hdf5" else ""
     print(f"{command.out}: {len(found):,} VMs{note}")
-
-
-def _synthesize(command: Synthesize) -> None:
-    from vmagent_marl.trace import synthetic_month, write_lifetimes
-
-    if command.out.exists():
-        raise TraceError(f"{command.out} exists: move it away or name another file")
-    drawn = synthetic_month(
-        seed=command.seed, rate=command.rate, days=command.days, day_profile=command.day_profile
-    )
-    write_lifetimes(drawn, command.out)
-    print(f"{command.out}: {len(drawn):,} VMs")

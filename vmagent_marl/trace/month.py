@@ -6,7 +6,8 @@ Source: Huawei Cloud, VM-placement-dataset, month of Huawei-East-1; facts measur
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,10 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.units import MIB, MILLI
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+_MEAN_OVER = 1000  # evenly spaced quantiles
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,53 @@ class MonthStatistics:
     overdispersion: FloatArray  # (type, class) k of the rate's Gamma(1/k, k) factor, 0 for none
     day: FloatArray  # (type, class, day) how busy, about 1 in the mean
     hour: FloatArray  # (class, hour since the trace's start mod 24) how busy, about 1 in the mean
+    busy: FloatArray  # (class, day, hour) how busy beyond that, about 1 in the mean
     hour_share: FloatArray  # (class,) of the variance of bursts' lifetimes, what an hour shares
+    level: FloatArray  # (class, day) mean of bursts' lifetimes on the normal scale
+    level_share: FloatArray  # (class,) of the variance, what a day shares; within `hour_share`
     outlives: FloatArray  # (type, class) probability to live longer than the month
     raw: dict[str, Any]  # the file, for distributions whose lengths differ by type
+    burst_scale: float = 1.0  # times the measured VMs that follow a burst's first
+
+    @property
+    def type_names(self) -> list[str]:
+        """(type,) such as "1x2" for 1 vCPU and 2 GB."""
+        return type_names(self.cpu, self.memory)
+
+    def adapted(self, mix: Mapping[str, float], burstiness: float) -> MonthStatistics:
+        """The same number of VMs to expect, of other types or in other bursts.
+
+        Types are as many times more frequent as `mix` says by name, beside those it does not name.
+        Bursts bring `burstiness` times the VMs after their first one, and their number differs from
+        hour to hour by as much more.
+        """
+        factor = factors(mix, self.type_names)
+        month = self
+        if burstiness != 1:
+            month = replace(
+                self,
+                burst_scale=burstiness,
+                overdispersion=self.overdispersion * burstiness,
+                busy=np.maximum(1 + burstiness * (self.busy - 1), 0),
+            )
+            bursts = self.bursts_per_day * self._mean_sizes() / month._mean_sizes()
+            month = replace(month, bursts_per_day=bursts)
+        if mix:
+            vms = (month.bursts_per_day * month._mean_sizes()).sum(axis=1)  # (type,) a day
+            if not (factor * vms).sum() > 0:
+                raise TraceError("mix leaves no VM type; give one of them a number above 0")
+            factor = factor * vms.sum() / (factor * vms).sum()
+            month = replace(month, bursts_per_day=month.bursts_per_day * factor[:, None])
+        return month
+
+    def _mean_sizes(self) -> FloatArray:
+        """(type, class) VMs of a burst."""
+        u = (np.arange(_MEAN_OVER) + 0.5) / _MEAN_OVER
+        means = np.empty(self.bursts_per_day.shape)
+        for t, c in np.ndindex(means.shape):
+            kind, cls = np.full((2, u.size), [[t], [c]])
+            means[t, c] = self.burst_size(kind, cls, u).mean()
+        return means
 
     def burst_size(self, vm_type: IntArray, cls: IntArray, u: FloatArray) -> IntArray:
         """(b,) VMs in a burst."""
@@ -46,13 +95,15 @@ class MonthStatistics:
             large = (vm_type == t) & (cls == 2)
             quantiles = _quantiles(u[large], self.raw["size_u"], self.raw["size_large"][t])
             size[large] = np.rint(quantiles).astype(np.int64)
+        if self.burst_scale != 1:
+            size = 1 + np.rint(self.burst_scale * (size - 1)).astype(np.int64)
         return size
 
-    def same_second(self, cls: IntArray, u: FloatArray) -> FloatArray:
-        """(b,) probability that a VM of the burst shares the second of the one before it."""
+    def same_second(self, size: IntArray, u: FloatArray) -> FloatArray:
+        """(b,) probability that a VM shares the second of the one before, by the burst's size."""
         probability = np.zeros(u.size)
-        for c, (levels, weights) in enumerate(self.raw["p0"], start=1):
-            chosen = cls == c
+        for least, levels, weights in self.raw["p0"]:  # a later row is for larger bursts
+            chosen = size >= least
             probability[chosen] = np.array(levels)[_category(weights, u[chosen])]
         return probability
 
@@ -94,15 +145,17 @@ def month_statistics() -> MonthStatistics:
     text = files(__package__).joinpath("huawei_east_1_statistics.json").read_text("utf-8")
     raw = json.loads(text)
     sizes = np.array(raw["types"], dtype=np.int32)  # (type, resource) in vCPU, GB
-    days = [raw["day"].get(str(t), raw["day"]["*"]) for t in range(len(sizes))]
     return MonthStatistics(
         cpu=sizes[:, 0] * np.int32(MILLI),
         memory=sizes[:, 1] * np.int32(MIB),
         bursts_per_day=np.array(raw["bursts_per_day"]),
         overdispersion=np.array(raw["overdispersion"]),
-        day=np.array(days),
+        day=np.array(raw["day"]),
         hour=np.array(raw["hour_of_day"]),
+        busy=np.array(raw["busy_hour"]),
         hour_share=np.array(raw["hour_share"]),
+        level=np.array(raw["level"]),
+        level_share=np.array(raw["level_share"]),
         outlives=np.array(raw["p_persist"]),
         raw=raw,
     )

@@ -1,34 +1,26 @@
-"""Months that look like a real one to a scheduler, drawn from a seed.
+"""Traces that look like a real month to a scheduler, drawn from a seed.
 
 Source of the parameters (`huawei_east_1_statistics.json`): Huawei Cloud, VM-placement-dataset,
-month of Huawei-East-1; facts measured on it, VMs that outlive the month put back by Kaplan-Meier
-estimation. None of its rows is in them.
+month of Huawei-East-1; facts measured on it, VMs that outlive the month put back by estimation
+(`benchmarks/measure_month.py`). None of its rows is in them. `benchmarks/synthetic.py` tells how
+like the real month the drawn ones are.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vmagent_marl.errors import TraceError, unknown_name
+from vmagent_marl.trace.bursts import FloatArray, Hours, IntArray, Requests, draw_requests
 from vmagent_marl.trace.month import MonthStatistics, month_statistics
-from vmagent_marl.trace.trace import NEVER, Trace
-from vmagent_marl.trace.units import DAY, HOUR
-
-DayProfile = Literal["as-is", "resampled", "flat"]
-Tail = Literal["never", "days"]
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from vmagent_marl.trace.plan import DayProfile, MonthPlan, Tail
+from vmagent_marl.trace.trace import Trace
+from vmagent_marl.trace.units import DAY
 
 _START_HOUR = 8  # local time at second 0 of the measured month
-_TEARDOWN_CELL = 240  # s: ends within one cell are torn down together
-_TEARDOWN_AFTER = 8 * _TEARDOWN_CELL  # s: VMs of a burst that live longer end with their pool
-_TEARDOWN_SPREAD = 6.0  # s, mean
+_DAY_HOURS = 24
 
 
 def synthetic_month(
@@ -38,150 +30,117 @@ def synthetic_month(
     days: float = 31.0,
     day_profile: DayProfile = "as-is",
     tail: Tail = "never",
+    mix: Mapping[str, float] | None = None,
+    burstiness: float = 1.0,
 ) -> Trace:
     """A month of VM requests like those of Huawei-East-1; the same arguments, the same trace.
 
-    Requests come in bursts of one VM type: alone, in small bursts (2 to 9) or in large ones.
-    Bursts arrive as a Cox process over type, burst class, hour of day and day; lifetimes within a
-    burst, and of bursts within an hour, hang together by a Gaussian copula; pools of VMs end
-    together. The id of a VM is its row, second 0 is 08:00 local time.
+    How requests come is told in `bursts`. The id of a VM is its row, second 0 is 08:00 local time.
+    Each day is drawn from (seed, day) alone, so a shorter horizon is the beginning of a longer one;
+    what memory does not hold comes day by day from `synthetic_days`.
 
     Args:
-        seed: of `numpy.random.PCG64`, at least 0.
+        seed: at least 0.
         rate: bursts per second, as a multiple of the real month's.
         days: horizon in days; requests arrive before it. Past day 31 the day profile starts anew.
-        day_profile: how busy days differ: "as-is" as in the real month, "resampled" with its days
-            drawn anew, with replacement, "flat" with all days alike.
+        day_profile: how busy days differ, and how long VMs live that come on them: "as-is" as in
+            the real month, "resampled" with its days drawn anew, with replacement, "flat" with all
+            days alike but for which of their hours are busy.
         tail: what becomes of VMs that outlive a month: "never" deleted, or deleted after "days"
             (31 to 318). All other VMs are the same either way; a departure beyond the horizon is
             a departure like any other.
+        mix: how many times as frequent as measured a type is beside the others, e.g.
+            `{"64x128": 3}` for 64 vCPU and 128 GB; requests to expect stay as many.
+        burstiness: 1 as measured; 0 for VMs that all come alone, as a Poisson process in each
+            hour; 2 for bursts that bring twice as many after their first VM, and are as much rarer.
 
     Raises `TraceError` for an argument out of range, `UnknownNameError` for an unknown name.
     """
-    if seed < 0:
-        raise TraceError(f"seed is {seed}; give 0 or more")
-    if not 0 < rate < math.inf:
-        raise TraceError(f"rate is {rate}; give a finite number above 0")
-    if not 0 < days < math.inf:
-        raise TraceError(f"days is {days}; give a finite number above 0")
-    if day_profile not in get_args(DayProfile):
-        raise unknown_name("day profile", day_profile, get_args(DayProfile))
-    if tail not in get_args(Tail):
-        raise unknown_name("tail", tail, get_args(Tail))
+    plan = MonthPlan(seed, rate, days, day_profile, tail, mix or {}, burstiness)
+    month = month_statistics().adapted(plan.mix, plan.burstiness)
+    return _trace(month, _joined(list(_days(month, plan))), 0)
 
-    rng = np.random.Generator(np.random.PCG64(seed))
-    month = month_statistics()
-    bursts = _draw_bursts(rng, month, rate, math.ceil(days * 24), day_profile)
-    burst = np.repeat(np.arange(bursts.size.size), bursts.size)  # (vm,) its burst
-    arrival = _draw_arrivals(rng, month, bursts, burst)
-    departure = _draw_departures(rng, month, bursts, burst, arrival, tail)
 
-    order = arrival.argsort(kind="stable")
-    order = order[arrival[order] < days * DAY]
-    vm_type = bursts.type[burst[order]]
-    return Trace(
-        name="synthetic-month",
-        vm=np.arange(order.size),
-        arrival=arrival[order],
-        departure=departure[order],
-        cpu=month.cpu[vm_type],
-        memory=month.memory[vm_type],
-        start_hour=_START_HOUR,
+def synthetic_days(plan: MonthPlan) -> Iterator[Trace]:
+    """The same trace as `synthetic_month`, a day at a time, each with what arrives on it.
+
+    Memory grows with the requests of a day and not with the days. Ids count on from day to day;
+    departures may lie on any later day.
+    """
+    month = month_statistics().adapted(plan.mix, plan.burstiness)
+    rows = 0
+    for requests in _days(month, plan):
+        yield _trace(month, requests, rows)
+        rows += requests.arrival.size
+
+
+def _days(month: MonthStatistics, plan: MonthPlan) -> Iterator[Requests]:
+    """What arrives on each day, in order; a burst that goes on after midnight is handed on."""
+    waiting = Requests(*(np.empty(0, np.int64) for _ in range(3)))  # later than the day so far
+    for day in range(math.ceil(plan.days)):
+        both = _joined([waiting, requests_of_day(month, plan, day)])
+        both = both[both.arrival.argsort(kind="stable")]
+        now = int(np.searchsorted(both.arrival, min(day + 1, plan.days) * DAY))
+        yield both[:now]
+        waiting = both[now:]
+
+
+def requests_of_day(month: MonthStatistics, plan: MonthPlan, day: int) -> Requests:
+    """Of bursts that begin on a day, the whole of it, whatever the horizon."""
+    rng = np.random.Generator(np.random.PCG64((plan.seed, day)))
+    like = day % month.level.shape[1]  # the measured day that it is like
+    if plan.day_profile != "as-is":
+        like = int(rng.integers(month.level.shape[1]))
+    busy = plan.rate / _DAY_HOURS * month.hour * month.busy[:, like]  # (class, hour)
+    of_day, level, share = month.day[:, :, like], month.level[:, like], month.level_share
+    if plan.day_profile == "flat":
+        of_day, level, share = np.ones_like(of_day), np.zeros_like(level), np.zeros_like(share)
+    hours = Hours(
+        first=day * _DAY_HOURS,
+        expected=(month.bursts_per_day * of_day)[:, :, None] * busy,
+        level=np.broadcast_to(level[:, None], busy.shape),
+        level_share=share,
+    )
+    # Pools end together whatever day their VMs came on: their phases are of the seed alone.
+    return draw_requests(
+        rng,
+        month,
+        hours,
+        plan.tail,
+        lambda cell, vm_type: _uniform_of(plan.seed, cell, vm_type),
     )
 
 
-@dataclass(frozen=True)
-class _Bursts:
-    """One row a burst."""
-
-    type: IntArray  # (b,) VM type
-    cls: IntArray  # (b,) 0 single, 1 small, 2 large
-    size: IntArray  # (b,) VMs
-    start: IntArray  # (b,) s
-    level: FloatArray  # (b,) standard normal: where the burst's lifetimes lie
+def _joined(parts: Sequence[Requests]) -> Requests:
+    return Requests(
+        np.concatenate([part.arrival for part in parts]),
+        np.concatenate([part.departure for part in parts]),
+        np.concatenate([part.type for part in parts]),
+    )
 
 
-def _draw_bursts(
-    rng: np.random.Generator, month: MonthStatistics, rate: float, hours: int, profile: DayProfile
-) -> _Bursts:
-    hour = np.arange(hours)
-    day = hour // 24
-    measured_days = month.day.shape[2]
-    if profile == "resampled":
-        day = rng.integers(measured_days, size=hours // 24 + 1)[day]
-    busy = np.ones(1) if profile == "flat" else month.day[:, :, day % measured_days]
-    # (type, class, hour) bursts expected
-    expected = (rate / 24 * month.bursts_per_day)[:, :, None] * busy * month.hour[:, hour % 24]
-    k = np.broadcast_to(month.overdispersion[:, :, None], expected.shape)
-    spread = k > 0
-    factor = np.ones(expected.shape)
-    factor[spread] = rng.gamma(1 / k[spread], k[spread])
-    count = rng.poisson(expected * factor)
+def _uniform_of(seed: int, *keys: IntArray) -> FloatArray:
+    """(n,) uniform numbers 0..1 of a seed and (n,) keys, whenever they are asked for.
 
-    cell = np.repeat(np.arange(count.size), count.ravel())
-    vm_type, cls, at_hour = np.unravel_index(cell, count.shape)
-    start = at_hour * HOUR + rng.integers(HOUR, size=cell.size)
-    size = month.burst_size(vm_type, cls, rng.random(cell.size))
-    # Bursts of one type, class and hour share a part of their level.
-    of_hour = rng.standard_normal(count.size)[cell]
-    own = rng.standard_normal(cell.size)
-    share = month.hour_share[cls]
-    level = np.sqrt(share) * of_hour + np.sqrt(1 - share) * own
-    return _Bursts(vm_type, cls, size, start, level)
+    SplitMix64's finalizer (Steele, Lea & Flood 2014) after each key.
+    """
+    state = np.full(keys[0].size, seed % 2**64, np.uint64)
+    for key in keys:
+        state = (state + key.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+    uniform: FloatArray = (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniform
 
 
-def _draw_arrivals(
-    rng: np.random.Generator, month: MonthStatistics, bursts: _Bursts, burst: IntArray
-) -> IntArray:
-    """(vm,) s: a burst's VMs share seconds, or follow each other after 1 to 10 s."""
-    first = np.cumsum(bursts.size) - bursts.size  # (b,) row of each burst's first VM
-    member = np.arange(burst.size) - first[burst]  # (vm,) place in the burst
-    same_second = month.same_second(bursts.cls, rng.random(bursts.size.size))[burst]
-    # However many VMs come at once, some seconds have to pass in a large burst.
-    every = np.where(same_second == 1, 46, 20)
-    shares = (rng.random(burst.size) < same_second) & (member % every != 0)
-    gap = 1 + month.gap(bursts.cls[burst], rng.random(burst.size))
-    gap[shares | (member == 0)] = 0
-    elapsed = np.cumsum(gap)  # over all bursts before; what came before this one goes out again
-    arrival: IntArray = bursts.start[burst] + elapsed - elapsed[first[burst]]
-    return arrival
-
-
-def _draw_departures(
-    rng: np.random.Generator,
-    month: MonthStatistics,
-    bursts: _Bursts,
-    burst: IntArray,
-    arrival: IntArray,
-    tail: Tail,
-) -> IntArray:
-    """(vm,) s, NEVER for VMs that outlive a month unless `tail` gives them days."""
-    vm_type, cls = bursts.type[burst], bursts.cls[burst]
-    spread = month.lifetime_spread(bursts.cls, rng.random(bursts.size.size))[burst]
-    own = rng.standard_normal(burst.size)
-    u = _normal_cdf(np.sqrt(1 - spread**2) * bursts.level[burst] + spread * own)
-    outlives = month.outlives[vm_type, cls]
-    persists = u > 1 - outlives
-    fraction = np.minimum(u / (1 - outlives), 1)
-    departure = arrival + month.lifetime(vm_type, cls, fraction)
-
-    pooled = (cls > 0) & (departure - arrival > _TEARDOWN_AFTER)
-    end_cell = departure[pooled] // _TEARDOWN_CELL
-    # Each type and cell has a phase of its own; only those that occur are drawn.
-    keys = end_cell * month.cpu.size + vm_type[pooled]
-    cells, index = np.unique(keys, return_inverse=True)
-    phase = rng.uniform(0, _TEARDOWN_CELL, cells.size)[index]
-    delay = rng.exponential(_TEARDOWN_SPREAD, end_cell.size)
-    departure[pooled] = end_cell * _TEARDOWN_CELL + np.rint(phase + delay).astype(np.int64)
-
-    if tail == "never":
-        departure[persists] = NEVER
-    else:
-        lived = month.tail_days(rng.random(burst.size)[persists]) * DAY
-        departure[persists] = arrival[persists] + np.rint(lived).astype(np.int64)
-    return departure
-
-
-def _normal_cdf(z: FloatArray) -> FloatArray:
-    """Phi. numpy has no erfc; the standard library's costs 10 ms for a month."""
-    return 0.5 * np.array(list(map(math.erfc, (-z / math.sqrt(2)).tolist())))
+def _trace(month: MonthStatistics, requests: Requests, first_id: int) -> Trace:
+    return Trace(
+        name="synthetic-month",
+        vm=np.arange(first_id, first_id + requests.arrival.size),
+        arrival=requests.arrival,
+        departure=requests.departure,
+        cpu=month.cpu[requests.type],
+        memory=month.memory[requests.type],
+        start_hour=_START_HOUR,
+    )

@@ -1,4 +1,4 @@
-"""Figures of scores, training and traces; each returns the path it wrote."""
+"""Figures of scores and training; each returns the path it wrote."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.episodes.intervals import mean_interval
-from vmagent_marl.errors import SettingError, TraceError, nearest
+from vmagent_marl.errors import SettingError, nearest
 from vmagent_marl.evaluation import Scores
-from vmagent_marl.trace import NEVER, Trace, describe, load_over_time
-from vmagent_marl.trace.units import DAY, HOUR, MILLI
-from vmagent_marl.view.style import FAINT, INK, PALETTE, drawing
+from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,22 +116,8 @@ def plot_learning_curve(
         axes.set_title(title)
         axes.set_xlabel(x_label or _words(x))
         axes.set_ylabel(y_label or _words(y))
-        axes.xaxis.set_major_formatter(_short)
+        axes.xaxis.set_major_formatter(short_number)
         axes.legend(loc="best")
-    return Path(path)
-
-
-def plot_trace(trace: Trace, path: str | Path) -> Path:
-    """Four views of a trace: requests per hour, vCPU that run at once, types, and lifetimes."""
-    if not len(trace):
-        raise TraceError(f"trace {trace.name!r} has no request to draw")
-    with drawing(path, 8.4, 5.8) as figure:
-        ((arrivals, load), (types, lifetimes)) = figure.subplots(2, 2)
-        figure.suptitle(f"{trace.name}: {len(trace):,} requests", fontweight="bold", fontsize=11)
-        _requests_per_hour(arrivals, trace)
-        _running_cpu(load, trace)
-        _type_mix(types, trace)
-        _lifetimes(lifetimes, trace)
     return Path(path)
 
 
@@ -189,74 +173,3 @@ def _read_curve(file: Path, x: str, y: str) -> tuple[Floats, Floats]:
 
 def _words(column: str) -> str:
     return column.replace("_", " ").replace("/", ", ")
-
-
-def _short(value: float, _: float) -> str:
-    """Ticks such as 250k and 1.5M."""
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            return f"{value / unit:g}{letter}"
-    return f"{value:g}"
-
-
-def _requests_per_hour(axes: Axes, trace: Trace) -> None:
-    hours = int(trace.arrival[-1] // HOUR) + 1
-    count = np.bincount(trace.arrival // HOUR, minlength=hours)
-    axes.stairs(count, np.arange(hours + 1) * HOUR / DAY, color=PALETTE[0], linewidth=0.8)
-    axes.set_title("Arrivals")
-    axes.set_xlabel("time (days)")
-    axes.set_ylabel("requests per hour")
-    axes.set_ylim(bottom=0)
-
-
-def _running_cpu(axes: Axes, trace: Trace) -> None:
-    time, running = load_over_time(trace, trace.cpu)
-    at = np.linspace(int(trace.arrival[0]), int(trace.arrival[-1]), 1500)
-    shown = running[np.searchsorted(time, at, side="right") - 1]
-    axes.plot(at / DAY, shown / MILLI, color=PALETTE[2], linewidth=1.0)
-    axes.set_title("Running at once")
-    axes.set_xlabel("time (days)")
-    axes.set_ylabel("running VMs' size (vCPU)")
-    axes.yaxis.set_major_formatter(_short)
-    axes.set_ylim(bottom=0)
-
-
-def _type_mix(axes: Axes, trace: Trace) -> None:
-    types = describe(trace)["types"]
-    assert isinstance(types, list)  # as `describe` documents
-    labels = [f"{t['vcpu']:g} vCPU, {t['memory_gb']:g} GB" for t in types]
-    share = [100 * t["share"] for t in types]
-    axes.barh(range(len(types)), share, color=PALETTE[1], height=0.7)
-    axes.set_yticks(range(len(types)), labels)
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    axes.set_title(f"The {len(types)} most frequent types" if len(types) > 1 else "The one type")
-    axes.set_xlabel("share of the requests (%)")
-
-
-def _lifetimes(axes: Axes, trace: Trace) -> None:
-    leaves = trace.departure != NEVER
-    lived = np.sort(trace.departure[leaves] - trace.arrival[leaves])
-    axes.set_title("Lifetimes")
-    axes.set_ylabel("VMs that lived at most so long (%)")
-    axes.set_xlabel("lifetime")
-    axes.set_ylim(0, 100)
-    if lived.size:
-        share = 100 * np.arange(1, lived.size + 1) / len(trace)
-        axes.step(np.maximum(lived, 1), share, where="post", color=PALETTE[4])
-    axes.set_xscale("log")
-    ticks = {1: "1 s", 60: "1 min", HOUR: "1 h", DAY: "1 d", 30 * DAY: "30 d"}
-    axes.set_xticks(list(ticks), list(ticks.values()))
-    axes.minorticks_off()
-    axes.set_xlim(1, max(30 * DAY, int(lived[-1]) if lived.size else 1))
-    stay = 100 * (1 - leaves.mean())
-    if stay > 0:
-        axes.text(
-            0.03,
-            0.94,
-            f"{stay:.1f} % are never deleted",
-            transform=axes.transAxes,
-            fontsize=8,
-            color=INK,
-            va="top",
-        )

@@ -71,3 +71,11 @@ def drawing(path: str | Path, width: float, height: float) -> Iterator[Figure]:
         yield figure
         with replacing(target) as unfinished:
             figure.savefig(unfinished, format=suffix[1:], dpi=160, metadata=_UNDATED[suffix])
+
+
+def short_number(value: float, _: float) -> str:
+    """Ticks such as 250k and 1.5M, as matplotlib's formatters are called."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"

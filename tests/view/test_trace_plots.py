@@ -1,0 +1,167 @@
+"""Figures of traces: every format, what is written in them, what they show, and odd traces."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vmagent_marl.errors import SettingError, TraceError
+from vmagent_marl.trace import NEVER, Trace, synthetic_month
+from vmagent_marl.trace.scaling import stretch, superpose, thin
+from vmagent_marl.view import plot_traces
+from vmagent_marl.view.trace_panels import (
+    Clock,
+    Line,
+    draw_bursts,
+    draw_lifetimes,
+    draw_load,
+    draw_weekdays,
+)
+
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<!DOCTYPE html>"}
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def month() -> Trace:
+    return synthetic_month(seed=0)
+
+
+def text_of(svg: Path) -> str:
+    """What a reader sees written in a figure; text is kept as text in SVG."""
+    return "\n".join(re.findall(r"<text[^>]*>(.*?)</text>", svg.read_text(encoding="utf-8")))
+
+
+def trace_of(rows: list[tuple[int, int, int]]) -> Trace:
+    """Rows are arrival, departure, cpu."""
+    arrival, departure, cpu = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return Trace("drawn", np.arange(len(rows)), arrival, departure, cpu, np.full_like(cpu, 1024))
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+def test_several_traces_in_every_format(suffix: str, month: Trace, tmp_path: Path) -> None:
+    few = month.rows(0, 2000)
+    traces = [few, thin(few, 0.5), stretch(few, 2)]
+    path = plot_traces(traces, str(tmp_path / f"some{suffix}"), servers=2)
+    assert path.read_bytes().startswith(MAGIC[suffix])
+    assert path.stat().st_size > 10_000
+    again = plot_traces(traces, tmp_path / f"again{suffix}", servers=2)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_panels_have_units(month: Trace, tmp_path: Path) -> None:
+    text = text_of(plot_traces([month], tmp_path / "month.svg"))
+    for words in (
+        f"synthetic-month ({len(month):,} VMs)",
+        "Running at once: cpu",
+        "(vCPU)",
+        "Running at once: memory",
+        "(GB)",
+        "thin: only VMs that end within the trace",
+        "requests per hour",
+        "time (days)",
+        "hour of the day, local",
+        "day of the week, from the trace",
+        "1 vCPU, 2 GB",
+        "share of the requests (%)",
+        "lived at most",
+        "are never deleted",
+        "come in bursts of at least",
+    ):
+        assert words in text, words
+    assert "servers" not in text
+
+
+def test_several_traces_are_named_and_held_against_servers(month: Trace, tmp_path: Path) -> None:
+    few = month.rows(0, 3000)
+    text = text_of(plot_traces([few, superpose(few, 2)], tmp_path / "two.svg", servers=1200))
+    for words in ("synthetic-month (3,000 VMs)", "synthetic-month-times-2 (6,000 VMs)"):
+        assert words in text
+    assert text.count("1,200 servers") == 2
+    assert "time (hours)" in text
+
+
+def drawn_points(axes: Figure) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    return [(line.get_xdata(), line.get_ydata()) for line in axes.get_lines()]
+
+
+def test_load_is_what_runs() -> None:
+    trace = trace_of([(0, 1000, 2000), (500, NEVER, 4000), (2000, 2001, 1000)])
+    axes = Figure().add_subplot()
+    draw_load(axes, [Line(trace, "", "k")], 0, Clock(1, "time (s)"))
+    (time, all_of_them), (_, ended) = drawn_points(axes)
+    for second, running, of_ended in ((100, 2, 2), (700, 6, 2), (1500, 4, 0)):
+        at = int(np.searchsorted(time, second))
+        assert (all_of_them[at], ended[at]) == (running, of_ended)
+
+
+def test_lifetimes_and_bursts_are_shares_of_all_vms() -> None:
+    trace = trace_of([(0, 10, 1000)] * 3 + [(100, NEVER, 1000)])
+    axes = Figure().add_subplot()
+    draw_lifetimes(axes, [Line(trace, "", "k")])
+    ((lived, share),) = drawn_points(axes)
+    assert (lived.tolist(), share.tolist()) == ([10], [75])
+    axes = Figure().add_subplot()
+    draw_bursts(axes, [Line(trace, "", "k")])
+    ((size, share),) = drawn_points(axes)
+    assert (size.tolist(), share.tolist()) == ([1, 3], [100, 75])
+
+
+def test_weekdays_are_means_of_the_days_there_are() -> None:
+    # Nine days: the first two days of the week come twice.
+    each = [4, 1, 1, 1, 1, 1, 1, 2, 3]
+    rows = [(day * DAY, NEVER, 1000) for day, count in enumerate(each) for _ in range(count)]
+    axes = Figure().add_subplot()
+    draw_weekdays(axes, [Line(trace_of(rows), "", "k")])
+    heights = [bar.get_height() * np.mean(each) for bar in axes.patches]
+    assert heights == pytest.approx([3, 2, 1, 1, 1, 1, 1])
+
+
+def test_a_trace_of_one_request(tmp_path: Path) -> None:
+    one, stays = (trace_of([(50, departure, 1)]) for departure in (50, NEVER))
+    assert "drawn (1 VM)" in text_of(plot_traces([one], tmp_path / "one.svg"))
+    plot_traces([stays, one], tmp_path / "one.html")
+
+
+def test_the_page_is_whole_in_one_file(month: Trace, tmp_path: Path) -> None:
+    odd = month.rows(0, 500)
+    object.__setattr__(odd, "name", "<b>&")
+    text = plot_traces([month, odd], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.findall(r"(?:src|href)=[\"'](?!#)", text)  # nothing from elsewhere
+    assert "<b>&<" not in text
+    assert "&lt;b&gt;&amp;" in text
+    assert f"<td>{len(month):,}</td>" in text
+    assert "Kolmogorov-Smirnov</td><td>0.000</td>" in text
+    figure = text[text.index("<svg") : text.index("</svg>") + 6]
+    assert ElementTree.fromstring(figure).tag.endswith("svg")
+    alone = plot_traces([month], tmp_path / "alone.html").read_text(encoding="utf-8")
+    assert "Kolmogorov" not in alone
+
+
+@pytest.mark.parametrize(
+    ("number", "servers", "name", "message"),
+    [
+        (0, None, "x.png", "0 traces in one figure: give 1 to 6"),
+        (7, None, "x.png", "7 traces in one figure: give 1 to 6"),
+        (1, 0, "x.png", "0 servers with nodes of .*: give sizes above 0"),
+        (1, None, "x.jpg", "no picture format"),
+    ],
+)
+def test_what_cannot_be_drawn(
+    month: Trace, tmp_path: Path, number: int, servers: int | None, name: str, message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        plot_traces([month.rows(0, 9)] * number, tmp_path / name, servers=servers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_to_draw(month: Trace, tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="no request to draw"):
+        plot_traces([month, month.rows(0, 0)], tmp_path / "none.png")
+    assert not list(tmp_path.iterdir())

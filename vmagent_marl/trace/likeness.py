@@ -1,0 +1,123 @@
+"""How like one trace is to another where it matters to a scheduler."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace.chosen import chosen_rows
+from vmagent_marl.trace.describe import burst_sizes, load_over_time
+from vmagent_marl.trace.trace import NEVER, Trace
+from vmagent_marl.trace.units import HOUR
+
+_BURST_GAP = 10  # s
+
+DISTANCES = {
+    "lifetimes": "lifetimes, Kolmogorov-Smirnov",
+    "types": "type mix, total variation",
+    "seconds": "VMs that come in one second, Kolmogorov-Smirnov",
+    "bursts": "VMs of a type within 10 s of each other, Kolmogorov-Smirnov",
+    "gaps": "seconds between arrivals, Kolmogorov-Smirnov",
+    "hour of day": "requests by hour of the day, correlation",
+    "hours": "requests hour by hour, correlation",
+    "requests": "requests, ratio",
+    "mean load": "mean concurrent vCPU, ratio",
+    "peak load": "peak concurrent vCPU, ratio",
+}
+"""What `likeness` measures. Distances are 0 where alike; correlations and ratios 1."""
+
+
+def likeness(trace: Trace, other: Trace) -> dict[str, float]:
+    """The `DISTANCES` of two traces by name; ratios are `other` over `trace`; NaN: undefined.
+
+    Both are taken from second 0; VMs that are never deleted have no lifetime, but load the servers.
+    To compare with a trace that tells of deleted VMs only, take the `completed` ones of the other.
+    Raises `TraceError` for a trace without requests.
+    """
+    for each in (trace, other):
+        if not len(each):
+            raise TraceError(f"trace {each.name!r} has no request to compare")
+    hours = int(max(trace.arrival[-1], other.arrival[-1])) // HOUR + 1
+    own_load, other_load = _load(trace), _load(other)
+    return {
+        "lifetimes": _ks(_lifetimes(trace), _lifetimes(other)),
+        "types": _total_variation(trace, other),
+        "seconds": _ks(_sizes_of_seconds(trace), _sizes_of_seconds(other)),
+        "bursts": _ks(_sizes_of_bursts(trace), _sizes_of_bursts(other)),
+        "gaps": _ks(np.diff(trace.arrival), np.diff(other.arrival)),
+        "hour of day": _correlation(_by_hour_of_day(trace), _by_hour_of_day(other)),
+        "hours": _correlation(_by_hour(trace, hours), _by_hour(other, hours)),
+        "requests": len(other) / len(trace),
+        "mean load": _ratio(other_load[0], own_load[0]),
+        "peak load": _ratio(other_load[1], own_load[1]),
+    }
+
+
+def completed(trace: Trace, horizon: int) -> Trace:
+    """The VMs that are deleted by second `horizon`, which is what some published traces hold."""
+    return chosen_rows(trace, np.flatnonzero(trace.departure <= horizon))
+
+
+def _lifetimes(trace: Trace) -> NDArray[np.int64]:
+    ends = trace.departure != NEVER
+    lived: NDArray[np.int64] = trace.departure[ends] - trace.arrival[ends]
+    return lived
+
+
+def _ks(a: ArrayLike, b: ArrayLike) -> float:
+    """Kolmogorov-Smirnov distance of two samples; NaN where one is empty."""
+    a, b = np.sort(a), np.sort(b)
+    if not (a.size and b.size):
+        return float("nan")
+    at = np.concatenate([a, b])
+    below_a, below_b = (np.searchsorted(x, at, side="right") / x.size for x in (a, b))
+    return float(np.abs(below_a - below_b).max())
+
+
+def _total_variation(trace: Trace, other: Trace) -> float:
+    """Of the shares of types, each a pair of cpu and memory."""
+    both = np.concatenate([t.cpu.astype(np.int64) << 32 | t.memory for t in (trace, other)])
+    kinds, index = np.unique(both, return_inverse=True)
+    parts = index[: len(trace)], index[len(trace) :]
+    shares = [np.bincount(part, minlength=kinds.size) / part.size for part in parts]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def _sizes_of_seconds(trace: Trace) -> NDArray[np.int64]:
+    """(seconds,) VMs of each second in which any come."""
+    return np.unique(trace.arrival, return_counts=True)[1]
+
+
+def _sizes_of_bursts(trace: Trace) -> NDArray[np.int64]:
+    """(bursts,) VMs of each, any order."""
+    size, vms = np.unique(burst_sizes(trace, _BURST_GAP), return_counts=True)
+    sizes: NDArray[np.int64] = np.repeat(size, vms // size)
+    return sizes
+
+
+def _by_hour_of_day(trace: Trace) -> NDArray[np.int64]:
+    return np.bincount((trace.arrival // HOUR + trace.start_hour) % 24, minlength=24)
+
+
+def _by_hour(trace: Trace, hours: int) -> NDArray[np.int64]:
+    return np.bincount(trace.arrival // HOUR, minlength=hours)
+
+
+def _correlation(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
+    """NaN where one of them is constant."""
+    spread = float(a.std() * b.std())
+    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread else float("nan")
+
+
+def _ratio(other: float, own: float) -> float:
+    """NaN where nothing ever ran."""
+    return other / own if own else float("nan")
+
+
+def _load(trace: Trace) -> tuple[float, float]:
+    """Mean from the first arrival to the last, and peak, in milli-vCPU."""
+    time, running = load_over_time(trace, trace.cpu)
+    span = int(time[-1] - time[0])
+    mean = float((running[:-1] * np.diff(time)).sum() / span) if span else float(running[-1])
+    return mean, float(running.max())

@@ -1,0 +1,228 @@
+"""The panels of a figure of traces, each drawn for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmagent_marl.trace import NEVER, Trace
+from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.likeness import completed
+from vmagent_marl.trace.mix import type_names
+from vmagent_marl.trace.units import DAY, HOUR, MIB, MILLI
+from vmagent_marl.view.style import FAINT, INK, short_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_POINTS = 1500  # of a curve over time
+_BINS = 250  # at most, of a histogram over time
+_TYPES = 10
+_TICKS = {1: "1 s", 60: "1 min", HOUR: "1 h", DAY: "1 d", 30 * DAY: "30 d", 365 * DAY: "1 y"}
+_WEEK = 7
+
+
+@dataclass(frozen=True)
+class Line:
+    """A trace and how it is drawn in every panel."""
+
+    trace: Trace
+    label: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The unit of axes over time."""
+
+    seconds: int
+    label: str
+
+
+def draw_load(axes: Axes, lines: list[Line], resource: int, clock: Clock) -> None:
+    """What runs at once of cpu (0) or memory (1), and without VMs that outlive the trace."""
+    unit, parts = (("vCPU", MILLI), ("GB", MIB))[resource]
+    stays = False
+    for line in lines:
+        trace = line.trace
+        first, last = int(trace.arrival[0]), int(trace.arrival[-1])
+        at = np.linspace(first, max(last, first + 1), _POINTS)
+        running = _running(trace, resource, at) / parts
+        axes.plot(at / clock.seconds, running, color=line.colour, linewidth=1.2)
+        ended = completed(trace, last)
+        if len(ended) not in (0, len(trace)):
+            stays = True
+            running = _running(ended, resource, at) / parts
+            axes.plot(at / clock.seconds, running, color=line.colour, linewidth=0.7, alpha=0.75)
+    axes.set_title("Running at once: " + ("cpu", "memory")[resource])
+    axes.set_xlabel(clock.label + ("; thin: only VMs that end within the trace" if stays else ""))
+    axes.set_ylabel(f"running VMs' size ({unit})")
+    axes.yaxis.set_major_formatter(short_number)
+    axes.set_ylim(bottom=0)
+
+
+def _running(trace: Trace, resource: int, at: Floats) -> Floats:
+    """(n,) in milli-vCPU or MiB at the seconds `at`, also after the last arrival."""
+    amount = (trace.cpu, trace.memory)[resource].astype(np.float64)
+    return _until(trace.arrival, amount, at) - _until(trace.departure, amount, at)
+
+
+def _until(time: NDArray[np.int64], amount: Floats, at: Floats) -> Floats:
+    order = time.argsort(kind="stable")
+    total = np.concatenate([[0.0], np.cumsum(amount[order])])
+    until: Floats = total[np.searchsorted(time[order], at, side="right")]
+    return until
+
+
+def mark_size(axes: Axes, servers: int, size: float) -> None:
+    """A line at the size of the servers; the axis shows it, and all of the load."""
+    axes.axhline(size, color=INK, linewidth=1, linestyle="--")
+    axes.annotate(
+        f"{servers:,} servers",
+        (0, size),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 3),
+        textcoords="offset points",
+        fontsize=8,
+        color=INK,
+    )
+    axes.set_ylim(top=max(axes.get_ylim()[1], 1.12 * size))
+
+
+def draw_arrivals(axes: Axes, lines: list[Line], clock: Clock) -> None:
+    """Requests per hour, in as many bins as can be told apart."""
+    first = min(int(line.trace.arrival[0]) for line in lines)
+    last = max(int(line.trace.arrival[-1]) for line in lines)
+    widths = (60, 600, HOUR, 3 * HOUR, 6 * HOUR, DAY, 7 * DAY)  # s
+    width = next((w for w in widths if (last - first) // w < _BINS), widths[-1])
+    edges = np.arange(first // width, last // width + 2) * width
+    alpha = 1.0 if len(lines) == 1 else 0.75  # what lies below shows through
+    for line in lines:
+        count = np.histogram(line.trace.arrival, edges)[0] * (HOUR / width)
+        axes.stairs(count, edges / clock.seconds, color=line.colour, linewidth=0.9, alpha=alpha)
+    axes.set_title("Arrivals")
+    axes.set_xlabel(clock.label)
+    axes.set_ylabel("requests per hour")
+    axes.yaxis.set_major_formatter(short_number)
+    axes.set_ylim(bottom=0)
+
+
+def draw_types(axes: Axes, lines: list[Line]) -> None:
+    """Shares of the most frequent types of the first trace."""
+    shares = [_shares(line.trace) for line in lines]
+    shown = sorted(shares[0], key=lambda name: -shares[0][name])[:_TYPES]
+    height = 0.8 / len(lines)
+    for i, (line, share) in enumerate(zip(lines, shares, strict=True)):
+        place = np.arange(len(shown)) - 0.4 + (i + 0.5) * height
+        values = [100 * share.get(name, 0.0) for name in shown]
+        axes.barh(place, values, height=height * 0.9, color=line.colour)
+    axes.set_yticks(range(len(shown)), [_words(name) for name in shown])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_title(f"The {len(shown)} most frequent types" if len(shown) > 1 else "The one type")
+    axes.set_xlabel("share of the requests (%)")
+
+
+def draw_hours(axes: Axes, lines: list[Line]) -> None:
+    """Requests by hour of the day as a multiple of those of any hour."""
+    for line in lines:
+        hour = (line.trace.arrival // HOUR + line.trace.start_hour) % 24
+        count = np.bincount(hour, minlength=24)
+        axes.stairs(count / count.mean(), np.arange(25), color=line.colour, linewidth=1.6)
+    axes.axhline(1, color=FAINT, linewidth=0.8)
+    axes.set_title("Arrivals by hour of the day")
+    axes.set_xlabel("hour of the day, local")
+    axes.set_ylabel("requests / mean hour")
+    axes.set_xticks(range(0, 25, 4))
+    axes.set_xlim(0, 24)
+    axes.set_ylim(bottom=0)
+
+
+def draw_weekdays(axes: Axes, lines: list[Line]) -> None:
+    """Days of the week have no name: a trace does not tell which one it begins on."""
+    width = 0.8 / len(lines)
+    for i, line in enumerate(lines):
+        place = np.arange(_WEEK) + 1 - 0.4 + (i + 0.5) * width
+        axes.bar(place, _weekdays(line.trace), width=width * 0.9, color=line.colour)
+    axes.axhline(1, color=FAINT, linewidth=0.8)
+    axes.grid(axis="x", visible=False)
+    axes.set_title("Arrivals by day of the week")
+    axes.set_xlabel("day of the week, from the trace's first")
+    axes.set_ylabel("requests / mean day")
+    axes.set_xticks(range(1, _WEEK + 1))
+    axes.set_xlim(0.4, _WEEK + 0.6)
+
+
+def _weekdays(trace: Trace) -> Floats:
+    """(7,) requests of such a day as a multiple of those of any day; NaN for days that are none."""
+    day = trace.arrival // DAY
+    by_day = np.bincount(day)[int(day[0]) :]
+    days = np.arange(by_day.size) % _WEEK
+    counted = np.bincount(days, minlength=_WEEK)
+    with np.errstate(invalid="ignore"):
+        relative: Floats = np.bincount(days, by_day, _WEEK) / counted / by_day.mean()
+    return relative
+
+
+def draw_lifetimes(axes: Axes, lines: list[Line]) -> None:
+    """How many VMs lived at most so long, of all, also those that are never deleted."""
+    longest, notes = 30 * DAY, []
+    for line in lines:
+        trace = line.trace
+        leaves = trace.departure != NEVER
+        lived, count = np.unique((trace.departure - trace.arrival)[leaves], return_counts=True)
+        if lived.size:
+            share = 100 * np.cumsum(count) / len(trace)
+            axes.step(np.maximum(lived, 1), share, where="post", color=line.colour, linewidth=1.3)
+            longest = max(longest, int(lived[-1]))
+        if not leaves.all():
+            notes.append((f"{100 * (1 - leaves.mean()):.1f} % are never deleted", line.colour))
+    for i, (note, colour) in enumerate(notes):
+        axes.text(
+            *(0.03, 0.95 - 0.09 * i, note),
+            transform=axes.transAxes,
+            fontsize=8,
+            color=colour if len(lines) > 1 else INK,
+            va="top",
+        )
+    axes.set_title("Lifetimes")
+    axes.set_xlabel("lived at most")
+    axes.set_ylabel("share of the VMs (%)")
+    axes.set_xscale("log")
+    axes.set_xticks(list(_TICKS), list(_TICKS.values()))
+    axes.minorticks_off()
+    axes.set_xlim(1, longest)
+    axes.set_ylim(0, 102)
+
+
+def draw_bursts(axes: Axes, lines: list[Line]) -> None:
+    """How many VMs come in bursts of at least so many."""
+    for line in lines:
+        size, count = np.unique(burst_sizes(line.trace), return_counts=True)
+        share = 100 * count[::-1].cumsum()[::-1] / len(line.trace)
+        axes.step(size, share, where="pre", color=line.colour, linewidth=1.3)
+    axes.set_title("Bursts")
+    axes.set_xlabel("come in bursts of at least (VMs of a type, each within 10 s)")
+    axes.set_ylabel("share of the VMs (%)")
+    axes.set_xscale("log")
+    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(1, max(10, *(int(burst_sizes(line.trace).max()) for line in lines)))
+    axes.set_ylim(0, 102)
+
+
+def _shares(trace: Trace) -> dict[str, float]:
+    vm_type, cpu, memory = vm_types(trace)
+    share = np.bincount(vm_type) / len(trace)
+    return dict(zip(type_names(cpu, memory), share.tolist(), strict=True))
+
+
+def _words(name: str) -> str:
+    cpu, memory = name.split("x")
+    return f"{cpu} vCPU, {memory} GB"
