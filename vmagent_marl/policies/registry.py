@@ -67,10 +67,15 @@ def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
 
 def check_policy(policy: Policy, scenario: Scenario) -> None:
     """Raise `PolicyError` where a policy needs what the scenario does not tell."""
-    if policy.needs == "summaries" and scenario.summaries == "none":
+    if policy.needs.startswith("summaries") and scenario.summaries == "none":
         raise PolicyError(
             f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes "
             "none: set `summaries: coarse`, or choose another policy"
+        )
+    if policy.needs.endswith("lifetimes") and scenario.hints == "none":
+        raise PolicyError(
+            f"policy {policy.name!r} reads lifetime hints and scenario {scenario.name!r} gives "
+            "none: set `hints: exact`, or choose another policy"
         )
 
 
