@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_CLUSTERS = 32  # as the kernels number them
 MOST_SERVERS = 10**6
+MOST_SIGMA = 10  # of hints: a factor of ten thousand, up or down
 REWARDS = ("placed", "cpu", "wait", "balance", "profit", "server_hours")  # as the kernel has them
 
 
@@ -67,6 +68,13 @@ class Reach:
     plus: int
 
 
+@dataclass(frozen=True)
+class WrongHints:
+    """Lifetime hints that are off by a log-normal factor."""
+
+    log_sigma: float  # standard deviation of log(hint / lifetime)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Everything about a game but its players. Per-cluster fields take one value or a list."""
@@ -93,6 +101,7 @@ class Scenario:
     home: Literal["round-robin", "random", "pinned", "least-loaded"] = "round-robin"
     summaries: Literal["none", "coarse", "full"] = "none"
     summary_every: int = 0  # s between publications; 0: always fresh
+    hints: Literal["none", "exact"] | WrongHints = "none"  # what is foretold of lifetimes
     horizon: int | Reach | None = None  # requests after which an episode is truncated
     horizon_seconds: int | None = None  # s after which it is truncated
 
@@ -244,6 +253,10 @@ def _check(scenario: Scenario) -> None:
         not isinstance(scenario.horizon, Reach) or scenario.clusters == 1,
         "horizon: first fit's reach is that of one cluster: give a number of requests",
     )
+    require(
+        not isinstance(scenario.hints, WrongHints) or 0 <= scenario.hints.log_sigma <= MOST_SIGMA,
+        f"hints: {scenario.hints} are beyond sense: give a log_sigma of 0 to {MOST_SIGMA}",
+    )
     if scenario.expansion:
         order = scenario.expansion
         require(order.threshold > 0, "expansion.threshold: must be positive: give a used share")
@@ -313,6 +326,8 @@ def _rules(scenario: Scenario) -> Rules:
         summary_every=scenario.summary_every,
         weights=np.array(weights, np.float64),
         share=scenario.share,
+        hints=units.NO_HINTS if scenario.hints == "none" else units.HINTS,
+        hint_error=scenario.hints.log_sigma if isinstance(scenario.hints, WrongHints) else 0.0,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.policies import packing, passing
+from vmagent_marl.policies import nilas, packing, passing
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.draws import below, mix, uniform
@@ -20,6 +20,7 @@ from vmagent_marl.sim.rules import NODES, Feed, Rules
 from vmagent_marl.sim.state import DOWN, HOME, ROW, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
+NILAS, RELEASE_FIT = 64, 65  # those that read lifetime hints
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
 
 PACKING = {
@@ -29,6 +30,8 @@ PACKING = {
     "worst-fit": WORST_FIT,
     "balance-fit": BALANCE_FIT,
     "first-server-emptier-node": FIRST_SERVER,
+    "nilas": NILAS,
+    "release-fit": RELEASE_FIT,
     "random": RANDOM,
 }
 PASSING = {
@@ -38,6 +41,7 @@ PASSING = {
 }
 unpack = unpacker(Rules, Feed, State)
 NEEDS: dict[int, Needs] = {CHEAPEST_FIRST: "summaries"}
+HINTED = (NILAS, RELEASE_FIT)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ class Heuristic:
     @property
     def needs(self) -> Needs:
         """What it reads besides its own servers and the request."""
-        return NEEDS.get(self.passing, "own servers")
+        needs = NEEDS.get(self.passing, "own servers")
+        if self.packing not in HINTED or needs == "everything":
+            return needs
+        return "summaries and lifetimes" if needs == "summaries" else "lifetimes"
 
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]
@@ -165,6 +172,10 @@ def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> i
         return packing.worst_fit(rules, feed, state, b, k)
     if rule == BALANCE_FIT:
         return packing.balance_fit(rules, feed, state, b, k)
+    if rule == NILAS:
+        return nilas.nilas(rules, feed, state, b, k)
+    if rule == RELEASE_FIT:
+        return nilas.release_fit(rules, feed, state, b, k)
     return packing.first_server(rules, feed, state, b, k)
 
 

@@ -19,6 +19,7 @@ END, COUNT, WAIT = 0, 1, 2  # what being turned away means
 ROUND_ROBIN, RANDOM, PINNED, LEAST_LOADED = 0, 1, 2, 3  # how a request gets its home
 NO_SUMMARIES, COARSE, FULL = 0, 1, 2  # what clusters publish
 RESTORE, DRAIN, OUTAGE = 0, 1, 2  # what happens to a cluster
+NO_HINTS, HINTS = 0, 1  # whether lifetimes are foretold
 
 LARGE_CPU = 16_000  # milli-vCPU from which a VM counts as large in the metrics
 BURST_GAP = 10  # s between VMs of one type up to which they are of one burst
@@ -51,6 +52,8 @@ class Rules(NamedTuple):
     summary_every: int  # s; 0: always fresh
     weights: Annotated[Float64, "rewards"]  # over the scenario's constant, in the order of rewards
     share: float  # of the team's mean in an agent's reward
+    hints: int  # NO_HINTS or HINTS
+    hint_error: float  # standard deviation of the log of a hint over the lifetime; 0: exact
 
 
 class Feed(NamedTuple):
