@@ -10,17 +10,23 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies import packing, passing
+from vmagent_marl.policies.legal import count_legal, may_pass, random_legal
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
-from vmagent_marl.sim.draws import below, mix, uniform
-from vmagent_marl.sim.fit import NONE, fits
+from vmagent_marl.sim.draws import mix, uniform
+from vmagent_marl.sim.fit import NONE
 from vmagent_marl.sim.handle import World, unpacker
-from vmagent_marl.sim.jit import entry, part
-from vmagent_marl.sim.rules import NODES, Feed, Rules
-from vmagent_marl.sim.state import DOWN, HOME, ROW, RUNNING, STATUS, State
+from vmagent_marl.sim.jit import entry, part, seldom
+from vmagent_marl.sim.rules import NO_SUMMARIES, NODES, Feed, Rules
+from vmagent_marl.sim.state import DOWN, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
+DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING = range(7, 10)
+# With a packing rule: an empty server only where none in use fits. It changes nothing for the
+# rules to which an empty server is the last choice anyway, server best fit and dot product.
+USED_FIRST = 1 << 10
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
+PASS_IF_OPENING, LEAST_LOADED, CENTRAL = range(3, 6)
 
 PACKING = {
     "first-fit": FIRST_FIT,
@@ -29,15 +35,30 @@ PACKING = {
     "worst-fit": WORST_FIT,
     "balance-fit": BALANCE_FIT,
     "first-server-emptier-node": FIRST_SERVER,
+    "dot-product": DOT_PRODUCT,
+    "fragmentation-gradient": FRAGMENTATION,
+    "slot-preserving": SLOT_PRESERVING,
+    "first-fit-used-first": FIRST_FIT | USED_FIRST,
+    "best-fit-used-first": BEST_FIT | USED_FIRST,
+    "worst-fit-used-first": WORST_FIT | USED_FIRST,
+    "fragmentation-gradient-used-first": FRAGMENTATION | USED_FIRST,
+    "slot-preserving-used-first": SLOT_PRESERVING | USED_FIRST,
     "random": RANDOM,
 }
 PASSING = {
     "accept-always": ACCEPT_ALWAYS,
     "cheapest-first": CHEAPEST_FIRST,
     "pass-unless-cheapest-or-last": PASS_UNLESS_CHEAPEST,
+    "pass-if-it-would-open-a-server": PASS_IF_OPENING,
+    "least-loaded": LEAST_LOADED,
+    "central": CENTRAL,
 }
 unpack = unpacker(Rules, Feed, State)
-NEEDS: dict[int, Needs] = {CHEAPEST_FIRST: "summaries"}
+NEEDS: dict[int, Needs] = {
+    CHEAPEST_FIRST: "summaries",
+    LEAST_LOADED: "summaries",
+    CENTRAL: "everything",
+}
 
 
 @dataclass(frozen=True)
@@ -147,7 +168,7 @@ def plan(
     slot = pack(rules, feed, state, b, k, packing_rule)
     if slot == NONE:
         return pass_on
-    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, passing_rule):
+    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, slot, passing_rule):
         return pass_on
     return slot
 
@@ -155,55 +176,59 @@ def plan(
 @part
 def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
     """The slot that a packing rule chooses, or NONE."""
-    if rule == FIRST_FIT:
-        return packing.first_fit(rules, feed, state, b, k)
-    if rule == BEST_FIT:
-        return packing.best_fit(rules, feed, state, b, k)
-    if rule == SERVER_BEST_FIT:
-        return packing.server_best_fit(rules, feed, state, b, k)
-    if rule == WORST_FIT:
-        return packing.worst_fit(rules, feed, state, b, k)
-    if rule == BALANCE_FIT:
-        return packing.balance_fit(rules, feed, state, b, k)
-    return packing.first_server(rules, feed, state, b, k)
+    slot = pack_by(rules, feed, state, b, k, rule & USED_FIRST - 1, packing.ANY)
+    if rule & USED_FIRST and slot != NONE and state.vms_on[b, k, slot // NODES] == 0:
+        used = pack_in_use(rules, feed, state, b, k, rule & USED_FIRST - 1)
+        return slot if used == NONE else used
+    return slot
+
+
+@seldom
+def pack_in_use(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a packing rule chooses of the servers that are not empty, or NONE."""
+    return pack_by(rules, feed, state, b, k, rule, packing.IN_USE)
 
 
 @part
-def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> bool:
-    """Whether a passing rule lets go what cluster k could place."""
+def pack_by(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int, among: int) -> int:
+    """The slot that a packing rule chooses of ANY servers or those IN_USE, or NONE."""
+    if rule == FIRST_FIT:
+        return packing.first_fit(rules, feed, state, b, k, among)
+    if rule == BEST_FIT:
+        return packing.best_fit(rules, feed, state, b, k, among)
+    if rule == SERVER_BEST_FIT:
+        return packing.server_best_fit(rules, feed, state, b, k, among)
+    if rule == WORST_FIT:
+        return packing.worst_fit(rules, feed, state, b, k, among)
+    if rule == BALANCE_FIT:
+        return packing.balance_fit(rules, feed, state, b, k, among)
+    if rule == DOT_PRODUCT:
+        return packing.dot_product(rules, feed, state, b, k, among)
+    if rule == FRAGMENTATION:
+        return packing.least_fragmented(rules, feed, state, b, k, among)
+    if rule == SLOT_PRESERVING:
+        return packing.slot_preserving(rules, feed, state, b, k, among)
+    return packing.first_server(rules, feed, state, b, k, among)
+
+
+@part
+def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, rule: int) -> bool:
+    """Whether a passing rule lets go what cluster k could place on this slot."""
     if rule == CHEAPEST_FIRST:
         return passing.cheaper_with_room(rules, feed, state, b, k)
     if rule == PASS_UNLESS_CHEAPEST:
         return passing.cheaper_comes(rules, feed, state, b, k)
+    if rule == PASS_IF_OPENING:
+        return passing.opens_before_last(rules, state, b, k, slot)
+    if rule == LEAST_LOADED:
+        return passing.emptier_comes(rules, state, b, k)
+    if rule == CENTRAL:
+        return passing.better_elsewhere(rules, feed, state, b, k)
     return False
 
 
 @part
-def may_pass(rules: Rules, state: State, b: int, k: int) -> bool:
-    """Whether cluster k may pass a request that fits its servers: see `show_mask`."""
-    distance = (k - state.clock[b, HOME]) % rules.servers.size
-    return rules.may_decline or distance != rules.tries - 1
-
-
-@part
-def count_legal(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
-    """Legal actions of cluster k, pass included."""
-    row, slots, room = state.clock[b, ROW], NODES * state.in_service.shape[2], 0
-    if state.counts[b, k, DOWN] == 0:
-        for slot in range(slots):
-            room += fits(feed, state, b, k, row, slot)
-    return room + (room == 0 or may_pass(rules, state, b, k))
-
-
-@part
-def random_legal(rules: Rules, feed: Feed, state: State, b: int, k: int, bits: np.uint64) -> int:
-    """A legal action of cluster k, each as likely; passing is the last of them."""
-    row, slots = state.clock[b, ROW], NODES * state.in_service.shape[2]
-    left = below(bits, count_legal(rules, feed, state, b, k))
-    if state.counts[b, k, DOWN] == 0:
-        for slot in range(slots):
-            if fits(feed, state, b, k, row, slot):
-                if left == 0:
-                    return slot
-                left -= 1
-    return slots
+def reads_fresh_summaries(rules: Rules, heuristic: tuple[int, int, float]) -> bool:
+    """Whether a heuristic reads summaries, and they have to be of this very moment."""
+    reads = heuristic[1] == CHEAPEST_FIRST or heuristic[1] == LEAST_LOADED
+    return reads and rules.summaries != NO_SUMMARIES and rules.summary_every == 0

@@ -23,6 +23,9 @@ RESTORE, DRAIN, OUTAGE = 0, 1, 2  # what happens to a cluster
 LARGE_CPU = 16_000  # milli-vCPU from which a VM counts as large in the metrics
 BURST_GAP = 10  # s between VMs of one type up to which they are of one burst
 COMMON_SHARE = 0.05  # share of the requests from which a type of VM is common
+MIX = 16  # most frequent types of VM that the mix holds; the month of Huawei Cloud has 15
+WHOLE_MIX = 1 << 16  # parts in which their shares of the requests are told
+PLAIN_WEIGHT, HALVED_WEIGHT = 2, 3  # rows of `mix` behind CPU and MEMORY
 
 
 class Rules(NamedTuple):
@@ -66,6 +69,11 @@ class Feed(NamedTuple):
     place_in_events: Annotated[Int32, "n"]  # where a row's arrival is
     common: Annotated[Int32, "types", 2]  # the smallest common types, none above another
     start_hour: int  # hour of the day at second 0
+    # the most frequent types: CPU and MEMORY of each node they take, and their share of the
+    # requests in the row for plain or for halved VMs; a place that no type takes
+    # asks for more than there is and weighs nothing
+    mix: Annotated[Int32, 4, MIX]
+    mix_inverse: Annotated[Float64, 2, MIX]  # 1 / CPU and 1 / MEMORY
 
     @property
     def demand(self) -> NDArray[np.int32]:
@@ -95,6 +103,7 @@ def _feed(trace: Trace, halve_resource: int, halve_above: int, departures: bool)
     events, second = _events(trace, np.flatnonzero(~stays))
     place = np.empty(len(trace), dtype=np.int32)
     is_arrival = events >= 0
+    mix = _type_mix(demand, halved)
     place[events[is_arrival]] = np.flatnonzero(is_arrival)
     return Feed(
         arrival=trace.arrival,
@@ -107,6 +116,8 @@ def _feed(trace: Trace, halve_resource: int, halve_above: int, departures: bool)
         place_in_events=place,
         common=_common_types(total, halved),
         start_hour=trace.start_hour,
+        mix=mix,
+        mix_inverse=1.0 / mix[: MEMORY + 1],
     )
 
 
@@ -150,3 +161,18 @@ def _common_types(total: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArra
     at_least = np.all(types[:, None] >= types[None], axis=2)
     above = at_least & np.any(types[:, None] > types[None], axis=2)
     return np.ascontiguousarray(types[~np.any(above, axis=1)], dtype=np.int32)
+
+
+def _type_mix(demand: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The most frequent types of VM, the first in order of size of equals, for `Feed.mix`."""
+    mix = np.zeros((4, MIX), np.int32)
+    mix[[CPU, MEMORY]] = np.iinfo(np.int32).max
+    if len(demand) == 0:
+        return mix
+    types, count = np.unique(np.column_stack([demand, halved]), axis=0, return_counts=True)
+    most = np.argsort(-count, kind="stable")[:MIX]
+    weight = np.rint(WHOLE_MIX * count[most] / len(demand))
+    places = np.arange(len(most))
+    mix[[CPU, MEMORY], : len(most)] = types[most, :2].T
+    mix[np.where(types[most, 2] == 1, HALVED_WEIGHT, PLAIN_WEIGHT), places] = weight
+    return mix
