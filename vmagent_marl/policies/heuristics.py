@@ -12,13 +12,14 @@ from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies import packing, passing
 from vmagent_marl.policies.legal import count_legal, may_pass, random_legal
 from vmagent_marl.policies.policy import Needs
+from vmagent_marl.policies.preserving import FRAGMENTS, SLOTS, least_loss
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.draws import mix, uniform
 from vmagent_marl.sim.fit import NONE
 from vmagent_marl.sim.handle import World, unpacker
-from vmagent_marl.sim.jit import entry, part, seldom
-from vmagent_marl.sim.rules import NO_SUMMARIES, NODES, Feed, Rules
-from vmagent_marl.sim.state import DOWN, RUNNING, STATUS, State
+from vmagent_marl.sim.jit import entry, part
+from vmagent_marl.sim.rules import HALVED, NO_SUMMARIES, NODES, Feed, Rules
+from vmagent_marl.sim.state import DOWN, OF_NODE, OF_SERVER, ROW, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
 DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING = range(7, 10)
@@ -176,39 +177,51 @@ def plan(
 @part
 def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
     """The slot that a packing rule chooses, or NONE."""
-    slot = pack_by(rules, feed, state, b, k, rule & USED_FIRST - 1, packing.ANY)
+    slot = pack_by(rules, feed, state, b, k, rule & USED_FIRST - 1)
     if rule & USED_FIRST and slot != NONE and state.vms_on[b, k, slot // NODES] == 0:
-        used = pack_in_use(rules, feed, state, b, k, rule & USED_FIRST - 1)
+        used = pack_in_use(feed, state, b, k, rule & USED_FIRST - 1)
         return slot if used == NONE else used
     return slot
 
 
-@seldom
-def pack_in_use(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
-    """The slot that a packing rule chooses of the servers that are not empty, or NONE."""
-    return pack_by(rules, feed, state, b, k, rule, packing.IN_USE)
+@part
+def pack_by(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a packing rule chooses of all servers, or NONE."""
+    if rule == FIRST_FIT:
+        return packing.first_fit(rules, feed, state, b, k)
+    if rule == BEST_FIT:
+        return packing.best_fit(rules, feed, state, b, k)
+    if rule == SERVER_BEST_FIT:
+        return packing.server_best_fit(rules, feed, state, b, k)
+    if rule == WORST_FIT:
+        return packing.worst_fit(rules, feed, state, b, k)
+    if rule == BALANCE_FIT:
+        return packing.balance_fit(rules, feed, state, b, k)
+    if rule == DOT_PRODUCT:
+        return packing.dot_product(rules, feed, state, b, k)
+    if rule in (FRAGMENTATION, SLOT_PRESERVING):
+        return _pack_preserving(feed, state, b, k, rule, False)
+    return packing.first_server(rules, feed, state, b, k)
 
 
 @part
-def pack_by(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int, among: int) -> int:
-    """The slot that a packing rule chooses of ANY servers or those IN_USE, or NONE."""
-    if rule == FIRST_FIT:
-        return packing.first_fit(rules, feed, state, b, k, among)
-    if rule == BEST_FIT:
-        return packing.best_fit(rules, feed, state, b, k, among)
-    if rule == SERVER_BEST_FIT:
-        return packing.server_best_fit(rules, feed, state, b, k, among)
-    if rule == WORST_FIT:
-        return packing.worst_fit(rules, feed, state, b, k, among)
-    if rule == BALANCE_FIT:
-        return packing.balance_fit(rules, feed, state, b, k, among)
-    if rule == DOT_PRODUCT:
-        return packing.dot_product(rules, feed, state, b, k, among)
-    if rule == FRAGMENTATION:
-        return packing.least_fragmented(rules, feed, state, b, k, among)
-    if rule == SLOT_PRESERVING:
-        return packing.slot_preserving(rules, feed, state, b, k, among)
-    return packing.first_server(rules, feed, state, b, k, among)
+def pack_in_use(feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a rule with a used-first form chooses of the servers in use, or NONE."""
+    if rule in (FRAGMENTATION, SLOT_PRESERVING):
+        return _pack_preserving(feed, state, b, k, rule, True)
+    request = feed.request[state.clock[b, ROW]]
+    share = state.share[b, k, OF_SERVER if request[HALVED] else OF_NODE].view(np.int64)
+    order = packing.FIRST
+    if rule != FIRST_FIT:
+        order = packing.LEAST if rule == BEST_FIT else packing.LARGEST
+    return packing.best_in_use(request, state.free[b, k], share, state.vms_on[b, k], order)
+
+
+@part
+def _pack_preserving(feed: Feed, state: State, b: int, k: int, rule: int, in_use: bool) -> int:
+    request, free, vms_on = feed.request[state.clock[b, ROW]], state.free[b, k], state.vms_on[b, k]
+    measure = FRAGMENTS if rule == FRAGMENTATION else SLOTS
+    return least_loss(request, free, vms_on, feed.mix, feed.mix_inverse, measure, in_use)
 
 
 @part

@@ -3,15 +3,13 @@
 A node's share is min over cpu and memory of free / capacity, in float64 (float32 changes a third
 of balance fit's choices). A halved VM takes both nodes of a server; then a server's share is the
 sum of its nodes' and its even slot stands for it. Every tie goes to the lowest index. Each kernel
-returns a slot of cluster k of environment b for the request that is to be decided, or NONE; it
-looks `among` ANY servers, or those IN_USE, which are not empty.
+returns a slot of cluster k of environment b for the request that is to be decided, or NONE.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from vmagent_marl.policies.preserving import FRAGMENTS, SLOTS, least_loss
 from vmagent_marl.sim.fit import NONE, fits, lowest_slot
 from vmagent_marl.sim.handle import Int32, Int64
 from vmagent_marl.sim.jit import part, seldom
@@ -19,64 +17,59 @@ from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed, Rules
 from vmagent_marl.sim.state import BLOCK, DIFFERENCE, OF_NODE, OF_SERVER, ROW, State
 
 LEAST, LARGEST = 0, -1  # bits that a share's are crossed with: then the least score is the best
-NO_SCORE = np.iinfo(np.int64).max
-ANY, IN_USE = 0, 1
+FIRST = 1  # no matter what the share is
+NO_SCORE = int(np.iinfo(np.int64).max)
 
 
 @part
-def first_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def first_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The lowest slot that fits (Johnson 1973)."""
     row = state.clock[b, ROW]
-    if among == ANY:
-        return lowest_slot(feed.request[row], state.free[b, k], state.most_free[b, k])
-    for slot in range(NODES * state.vms_on.shape[2]):
-        if state.vms_on[b, k, slot // NODES] > 0 and fits(feed, state, b, k, row, slot):
-            return slot
-    return NONE
+    return lowest_slot(feed.request[row], state.free[b, k], state.most_free[b, k])
 
 
 @part
-def best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The fitting slot with the least share (Johnson 1973, by the scarcer resource)."""
     halved = feed.request[state.clock[b, ROW], HALVED]
-    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LEAST, among)
+    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LEAST)
 
 
 @part
-def worst_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def worst_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The fitting slot with the largest share; what VMAgent calls best fit."""
     halved = feed.request[state.clock[b, ROW], HALVED]
-    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LARGEST, among)
+    return _extreme_slot(feed, state, b, k, OF_SERVER if halved else OF_NODE, LARGEST)
 
 
 @part
-def server_best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def server_best_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The server with the least sum of its nodes' shares, there the fitting node with more."""
-    slot = _extreme_slot(feed, state, b, k, OF_SERVER, LEAST, among)
+    slot = _extreme_slot(feed, state, b, k, OF_SERVER, LEAST)
     return emptier_node(feed, state, b, k, slot)
 
 
 @part
-def first_server(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def first_server(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The lowest server that fits, there the fitting node with the larger share."""
-    return emptier_node(feed, state, b, k, first_fit(rules, feed, state, b, k, among))
+    return emptier_node(feed, state, b, k, first_fit(rules, feed, state, b, k))
 
 
 @part
-def balance_fit(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def balance_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The server whose nodes' shares differ most, there the node with the larger if it fits.
 
     A halved VM takes first fit, and so does any where no server's nodes differ (arXiv 2504.14946).
     """
-    slot = _extreme_slot(feed, state, b, k, DIFFERENCE, LARGEST, among)
+    slot = _extreme_slot(feed, state, b, k, DIFFERENCE, LARGEST)
     halved = feed.request[state.clock[b, ROW], HALVED]
     if slot == NONE or halved or state.share[b, k, DIFFERENCE, slot] == 0.0:
-        return first_fit(rules, feed, state, b, k, among)
+        return first_fit(rules, feed, state, b, k)
     return emptier_node(feed, state, b, k, slot)
 
 
 @part
-def dot_product(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
+def dot_product(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     """The server with the least dot product of demand and free room, there the emptier node.
 
     Sum over cpu and memory of demand / capacity x free on both nodes / capacity. Tetris (Grandl et
@@ -85,45 +78,27 @@ def dot_product(rules: Rules, feed: Feed, state: State, b: int, k: int, among: i
     comparison of Weng et al. (USENIX ATC 2023).
     """
     request, free = feed.request[state.clock[b, ROW]], state.free[b, k]
-    slot = _least_product(request, free, state.vms_on[b, k], rules.node[k], among)
+    slot = _least_product(request, free, rules.node[k])
     return emptier_node(feed, state, b, k, slot)
 
 
-@part
-def least_fragmented(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
-    """Fragmentation gradient descent: see `preserving`."""
-    return _least_loss(feed, state, b, k, FRAGMENTS, among)
-
-
-@part
-def slot_preserving(rules: Rules, feed: Feed, state: State, b: int, k: int, among: int) -> int:
-    """The slot that costs the mix the fewest VMs that would fit: see `preserving`."""
-    return _least_loss(feed, state, b, k, SLOTS, among)
-
-
 @seldom
-def _least_product(request: Int32, free: Int32, vms_on: Int32, node: Int32, among: int) -> int:
+def _least_product(request: Int32, free: Int32, node: Int32) -> int:
     """A fitting slot of the server with the least dot product, or NONE."""
     cpu = request[CPU] / node[CPU] / node[CPU]
     memory = request[MEMORY] / node[MEMORY] / node[MEMORY]
     best, least = NONE, np.inf
-    for server in range(vms_on.size):
-        one, other = NODES * server, NODES * server + 1
+    for one in range(0, free.shape[1], NODES):
+        other = one + 1
         product = cpu * (np.int64(free[CPU, one]) + free[CPU, other])
         product += memory * (np.int64(free[MEMORY, one]) + free[MEMORY, other])
-        if product >= least or (among == IN_USE and vms_on[server] == 0):
+        if product >= least:
             continue
         fits_one = free[CPU, one] >= request[CPU] and free[MEMORY, one] >= request[MEMORY]
         fits_other = free[CPU, other] >= request[CPU] and free[MEMORY, other] >= request[MEMORY]
         if (fits_one and fits_other) or (not request[HALVED] and (fits_one or fits_other)):
             best, least = one if fits_one else other, product
     return best
-
-
-@part
-def _least_loss(feed: Feed, state: State, b: int, k: int, measure: int, among: int) -> int:
-    request, free, vms_on = feed.request[state.clock[b, ROW]], state.free[b, k], state.vms_on[b, k]
-    return least_loss(request, free, vms_on, feed.mix, feed.mix_inverse, measure, among == IN_USE)
 
 
 @part
@@ -142,9 +117,7 @@ def emptier_node(feed: Feed, state: State, b: int, k: int, slot: int) -> int:
 
 
 @part
-def _extreme_slot(
-    feed: Feed, state: State, b: int, k: int, kind: int, order: int, among: int
-) -> int:
+def _extreme_slot(feed: Feed, state: State, b: int, k: int, kind: int, order: int) -> int:
     """The lowest of the fitting slots with the least, or the largest, share of a kind; or NONE.
 
     Shares are compared by their bits: those of numbers that are not negative count up with them,
@@ -152,8 +125,6 @@ def _extreme_slot(
     """
     request, free = feed.request[state.clock[b, ROW]], state.free[b, k]
     bits = state.share[b, k, kind].view(np.int64)
-    if among == IN_USE:
-        return _extreme_in_use(request, free, bits, state.vms_on[b, k], order)
     begin, least = NONE, NO_SCORE
     for block in range(0, bits.size, BLOCK):
         stop = block + BLOCK
@@ -206,9 +177,12 @@ def _first_with(
 
 
 @seldom
-def _extreme_in_use(request: Int32, free: Int32, bits: Int64, vms_on: Int32, order: int) -> int:
-    """`_extreme_slot` of the servers that are not empty, one after the other."""
-    cpu, memory, best, least = request[CPU], request[MEMORY], NONE, np.int64(NO_SCORE)
+def best_in_use(request: Int32, free: Int32, bits: Int64, vms_on: Int32, order: int) -> int:
+    """The slot with the least or largest share of the servers that are not empty, or NONE.
+
+    FIRST: the lowest. `bits` are those of the shares; see `_extreme_slot`.
+    """
+    cpu, memory, best, least = request[CPU], request[MEMORY], NONE, NO_SCORE
     for server in range(vms_on.size):
         if vms_on[server] == 0:
             continue
@@ -217,6 +191,8 @@ def _extreme_in_use(request: Int32, free: Int32, bits: Int64, vms_on: Int32, ord
         fits_other = free[CPU, other] >= cpu and free[MEMORY, other] >= memory
         if request[HALVED]:
             fits_one, fits_other = fits_one and fits_other, False
+        if order == FIRST and (fits_one or fits_other):
+            return one if fits_one else other
         if fits_one and bits[one] ^ order < least:
             best, least = one, bits[one] ^ order
         if fits_other and bits[other] ^ order < least:

@@ -1,9 +1,9 @@
 """Packing rules that keep room for the types of VM to come, as kernels.
 
-They know the mix of the trace's most frequent types (`Feed.mix`), each with its share p of all
-requests. Both ask what a server is worth to the mix before and after the VM, and take the slot
-where it loses least; every tie goes to the lowest. Amounts and shares are whole numbers, so that
-equal losses are equal.
+They know the mix of the trace's most frequent types (`Feed.mix`), each with its share p of all its
+requests, held-out rows included: as operators know what their customers order. Both ask what a
+server is worth to the mix before and after the VM, and take the slot where it loses least; every
+tie goes to the lowest. Amounts and shares are whole numbers, so that equal losses are equal.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def _fragmentation(cpu_0: int, memory_0: int, cpu_1: int, memory_1: int, mix: In
     """Expected cpu that is free where a request does not fit, milli-vCPU in parts of the mix.
 
     F = sum over types of p x the cpu that is free on the nodes that are too full for the type; for
-    a halved type, on both nodes where it does not fit both.
+    a halved type, on both nodes where it does not fit both. The least F after - F before is
+    fragmentation gradient descent, FGD (Weng et al., USENIX ATC 2023): their GPUs are our nodes,
+    and of our two resources cpu, which is sold, stands in the place of theirs.
     """
     lost_0 = lost_1 = np.int32(0)
     for i in range(MIX):
@@ -105,7 +107,9 @@ def _slots(
     """VMs that fit, if all were of one type, on average over the mix, in parts of the mix.
 
     N = sum over types of p x min(cpu // its cpu, memory // its memory), for a plain type summed
-    over both nodes, for a halved one on the node where fewer fit.
+    over both nodes, for a halved one on the node where fewer fit. The slot with the least loss of N
+    is a rule of our own: allocators of clouds rank servers by how well they keep room, of which we
+    know no published formula (see Protean: Hadary et al., OSDI 2020).
     """
     # half a part more, so that a quotient by the inverse is rounded as the exact one would be
     above_0, above_1 = cpu_0 + 0.5, cpu_1 + 0.5
