@@ -78,18 +78,24 @@ def dot_product(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     comparison of Weng et al. (USENIX ATC 2023).
     """
     request, free = feed.request[state.clock[b, ROW]], state.free[b, k]
-    slot = _least_product(request, free, rules.node[k])
+    slot = _least_product(request, free, state.vms_on[b, k], rules.node[k])
     return emptier_node(feed, state, b, k, slot)
 
 
 @seldom
-def _least_product(request: Int32, free: Int32, node: Int32) -> int:
-    """A fitting slot of the server with the least dot product, or NONE."""
+def _least_product(request: Int32, free: Int32, vms_on: Int32, node: Int32) -> int:
+    """A fitting slot of the server with the least dot product, or NONE.
+
+    Empty servers are alike: only the first that fits is looked at.
+    """
     cpu = request[CPU] / node[CPU] / node[CPU]
     memory = request[MEMORY] / node[MEMORY] / node[MEMORY]
-    best, least = NONE, np.inf
-    for one in range(0, free.shape[1], NODES):
-        other = one + 1
+    best, least, passed_empty = NONE, np.inf, False
+    for server in range(vms_on.size):
+        is_empty = vms_on[server] == 0
+        if is_empty and passed_empty:
+            continue
+        one, other = NODES * server, NODES * server + 1
         product = cpu * (np.int64(free[CPU, one]) + free[CPU, other])
         product += memory * (np.int64(free[MEMORY, one]) + free[MEMORY, other])
         if product >= least:
@@ -98,6 +104,7 @@ def _least_product(request: Int32, free: Int32, node: Int32) -> int:
         fits_other = free[CPU, other] >= request[CPU] and free[MEMORY, other] >= request[MEMORY]
         if (fits_one and fits_other) or (not request[HALVED] and (fits_one or fits_other)):
             best, least = one if fits_one else other, product
+            passed_empty = passed_empty or is_empty
     return best
 
 
