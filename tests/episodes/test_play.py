@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,22 @@ def test_threads_do_not_matter(
         monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda threads=threads: threads)
         results.append(play(scenario, make_policy(policy), chosen, batch=4))
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="has no fork")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its parent's, which do not run there: it would wait for them for ever."""
+    monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda: 2)
+    scenario, policy = load_scenario("tiny"), make_policy("first-fit")
+    chosen = episodes(scenario, 2)
+    play(scenario, policy, chosen)
+    child = multiprocessing.get_context("fork").Process(
+        target=play, args=(scenario, policy, chosen), daemon=True
+    )
+    child.start()
+    child.join(timeout=60)
+    assert child.exitcode == 0
 
 
 def test_threads_write_the_same_tape() -> None:

@@ -69,9 +69,9 @@ class Feed(NamedTuple):
     place_in_events: Annotated[Int32, "n"]  # where a row's arrival is
     common: Annotated[Int32, "types", 2]  # the smallest common types, none above another
     start_hour: int  # hour of the day at second 0
-    # the most frequent types: CPU and MEMORY of each node they take, and their share of the
-    # requests in the row for plain or for halved VMs; a place that no type takes
-    # asks for more than there is and weighs nothing
+    # The most frequent types of VM: CPU and MEMORY on each node they take, and their share of the
+    # requests, in the row for plain or for halved VMs. A place without a type asks for more than
+    # there is and weighs nothing.
     mix: Annotated[Int32, 4, MIX]
     mix_inverse: Annotated[Float64, 2, MIX]  # 1 / CPU and 1 / MEMORY
 
@@ -169,10 +169,13 @@ def _type_mix(demand: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArray[n
     mix[[CPU, MEMORY]] = np.iinfo(np.int32).max
     if len(demand) == 0:
         return mix
-    types, count = np.unique(np.column_stack([demand, halved]), axis=0, return_counts=True)
+    cpu, memory = demand.astype(np.int64).T  # in one number, which sorts ten times faster
+    _, row, count = np.unique(
+        cpu << 32 | memory << 1 | halved, return_index=True, return_counts=True
+    )
     most = np.argsort(-count, kind="stable")[:MIX]
-    weight = np.rint(WHOLE_MIX * count[most] / len(demand))
-    places = np.arange(len(most))
-    mix[[CPU, MEMORY], : len(most)] = types[most, :2].T
-    mix[np.where(types[most, 2] == 1, HALVED_WEIGHT, PLAIN_WEIGHT), places] = weight
+    places, rows = np.arange(len(most)), row[most]
+    mix[[CPU, MEMORY], : len(most)] = demand[rows].T
+    weight_of = np.where(halved[rows], HALVED_WEIGHT, PLAIN_WEIGHT)
+    mix[weight_of, places] = np.rint(WHOLE_MIX * count[most] / len(demand))
     return mix
