@@ -14,6 +14,7 @@ from vmagent_marl.policies.rollout import Tape, blank_tape, roll
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Metrics, Simulator
+from vmagent_marl.sim.threads import cpus
 from vmagent_marl.trace import Trace
 
 BATCH = 64  # environments side by side; more gain little
@@ -41,7 +42,8 @@ def play(
     """Every episode to its end, in the order given.
 
     An environment that has ended takes the next episode at once. What comes out depends neither on
-    `batch` nor on that order: all draws are keyed by the episode. `trace` stands in for the
+    `batch` nor on that order: all draws are keyed by the episode. Heuristics play on all CPUs that
+    the process may use. `trace` stands in for the
     scenario's own. Raises `PolicyError` for a policy that does not go with the scenario.
     """
     check_policy(policy, scenario)
@@ -50,7 +52,7 @@ def play(
     sim = scenario.simulator(batch=max(1, min(batch, len(episodes))), trace=trace)
     to_play = deque(range(len(episodes)))
     plays = np.full(sim.batch, -1)  # number of the episode in each environment; -1: none
-    tape = blank_tape(sim.layout, sim.batch)
+    tape, threads = blank_tape(sim.layout, sim.batch), cpus()
     results: dict[int, Played] = {}
     with counter(policy.name, len(episodes), unit="episodes", shown=progress) as count:
         while len(results) < len(episodes):
@@ -68,7 +70,7 @@ def play(
                 sim.reset(begin)
                 continue  # an episode may end before its first decision
             if isinstance(policy, Heuristic):
-                roll(sim, policy, np.flatnonzero(sim.running), tape)
+                roll(sim, policy, np.flatnonzero(sim.running), tape, threads=threads)
                 continue
             tape.decided[:] += sim.running
             actions, _ = policy.act(sim, sim.keys())

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmagent_marl.errors import PolicyError, unknown_name
-from vmagent_marl.policies.heuristics import ACCEPT_ALWAYS, HINTED, PACKING, PASSING, Heuristic
+from vmagent_marl.policies.heuristics import (
+    ACCEPT_ALWAYS,
+    HINTED,
+    NEEDS,
+    PACKING,
+    PASSING,
+    Heuristic,
+)
 from vmagent_marl.policies.policy import Policy
 from vmagent_marl.scenario import Scenario
 
@@ -18,10 +25,21 @@ ABOUT = {
     "first-server-emptier-node": "the lowest server that fits, on its emptier node",
     "nilas": "lifetime hints: where it adds the least server-hours, then server best fit",
     "release-fit": "lifetime hints: the least server-hours added, then the soonest release",
+    "dot-product": "the server least aligned with the demand, on its emptier node",
+    "fragmentation-gradient": "FGD: where the least cpu becomes useless to the trace's types of VM",
+    "slot-preserving": "where the fewest VMs of the trace's types lose their room",
+    "first-fit-used-first": "first fit; an empty server only where none in use fits",
+    "best-fit-used-first": "best fit; an empty server only where none in use fits",
+    "worst-fit-used-first": "worst fit; an empty server only where none in use fits",
+    "fragmentation-gradient-used-first": "FGD; an empty server only where none in use fits",
+    "slot-preserving-used-first": "slot-preserving; an empty server only where none in use fits",
     "random": "any legal action, each as likely",
     "accept-always": "many clusters: the home takes whatever fits",
     "cheapest-first": "many clusters: pass to a cheaper cluster that published enough room",
     "pass-unless-cheapest-or-last": "many clusters: pass to any cheaper cluster",
+    "pass-if-it-would-open-a-server": "many clusters: pass unless a server in use fits, or last",
+    "least-loaded": "many clusters: pass to a cluster that published a larger free share",
+    "central": "many clusters: who need open no server, then cheapest; sees all: a reference",
 }
 DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month
 CHECKPOINT = ".pt"
@@ -85,4 +103,4 @@ def check_policy(policy: Policy, scenario: Scenario) -> None:
 
 
 def _goes_with(name: str, scenario: Scenario) -> bool:
-    return name != "cheapest-first" or scenario.summaries != "none"
+    return NEEDS.get(PASSING[name]) != "summaries" or scenario.summaries != "none"
