@@ -96,19 +96,6 @@ def test_aec_equals_parallel(name, tries, state):
     assert parallel == turns
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_whole_episodes_repeat(name):
-    """Two environments, and one again after another episode: the same to the last bit."""
-    fields = {"horizon": 200} if name != "tiny" else {}
-    env, other = vm.parallel_env(name, **fields), vm.parallel_env(name, **fields)
-    first = play_parallel(env, plans_of(2), 11, 300)
-    play_parallel(env, plans_of(3), 12, 50)
-    assert first == play_parallel(env, plans_of(2), 11, 300)
-    assert first == play_parallel(other, plans_of(2), 11, 300)
-    if name != "tiny":  # whose trace repeats itself
-        assert first != play_parallel(other, plans_of(2), 13, 300)
-
-
 def test_reset_without_seed_goes_on_to_the_next_episode():
     env = vm.parallel_env("recovering", seed=4)
     env.reset()
