@@ -148,6 +148,7 @@ def test_candidates_are_the_best_slots_in_order_whatever_the_world(
             break
         choices = answers(world.tape, step, view.mask)
         mask, slots, running = view.mask.copy(), view.slots.copy(), view.simulator.running
+        counted, wrong = view.effective.copy(), view.illegal.copy()
         taken = np.full(choices.shape, -1)
         for b, k in np.ndindex(choices.shape):
             if running[b]:
@@ -160,6 +161,8 @@ def test_candidates_are_the_best_slots_in_order_whatever_the_world(
         beside.step(plans)
         for name, array in view.simulator.state._asdict().items():
             np.testing.assert_array_equal(array, getattr(beside.state, name), err_msg=name)
+        np.testing.assert_array_equal(view.effective[~running], counted[~running])
+        np.testing.assert_array_equal(view.illegal[~running], wrong[~running])
         for b in np.flatnonzero(running):
             for k in range(beside.clusters):
                 assert view.illegal[b, k] == (mask[b, k, choices[b, k]] == 0)
