@@ -23,6 +23,12 @@ SCENARIOS = catalog.names("scenarios")
 FORMS = {"parallel": vm.parallel_env, "aec": vm.env, "gym": ClusterEnv, "vector": ClusterVectorEnv}
 ACTIONS = ["slots", "top-3"]
 STEPS = 120
+TOLD = {  # names in the infos of agents, and in those of all together
+    "reached": "reached",
+    "effective_action": "effective_action",
+    "illegal": "illegal",
+    "agent_reward": "agent_rewards",
+}
 
 
 def make(form: str, name: str, actions: str, **options: Any) -> Any:
@@ -187,6 +193,14 @@ def test_all_forms_play_one_game(name: str, actions: str) -> None:
         assert alone[1:4] == (batch[1][0], batch[2][0], batch[3][0])
         assert np.isclose(np.mean(list(agents[1].values())), alone[1])
         np.testing.assert_array_equal(alone[0]["observation"], batch[0]["observation"][0])
+        for key in ("agent_rewards", "reached", "effective_action", "illegal", "seconds"):
+            np.testing.assert_array_equal(alone[4][key], batch[4][key][0], err_msg=key)
+        told = {key: [info[key] for info in agents[4].values()] for key in TOLD}
+        for key, of_each in told.items():
+            np.testing.assert_array_equal(alone[4][TOLD[key]], of_each, err_msg=key)
+        np.testing.assert_array_equal(
+            single.action_masks(), alone[0]["action_mask"].reshape(-1).astype(bool)
+        )
         stacked = [seen["observation"] for seen in agents[0].values()]
         np.testing.assert_array_equal(
             np.array(stacked).reshape(alone[0]["observation"].shape), alone[0]["observation"]

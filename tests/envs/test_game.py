@@ -129,8 +129,9 @@ def test_spaces_are_the_same_objects():
 
 
 @pytest.mark.parametrize("make", [vm.parallel_env, vm.env])
-def test_snapshot_brings_everything_back(make):
-    env = make("region-prices")
+@pytest.mark.parametrize("actions", ["slots", "top-3"])
+def test_snapshot_brings_everything_back(make, actions):
+    env = make("region-prices", actions=actions)
     play = play_parallel if make is vm.parallel_env else play_aec
     play(env, plans_of(5), 1, 40)
     snapshot = env.snapshot()
@@ -140,11 +141,11 @@ def test_snapshot_brings_everything_back(make):
         future = []
         for request in range(30):
             if make is vm.parallel_env:
-                masks = env.game.simulator.mask[0]
+                masks = env.game.view.mask[0]
                 env.step({a: int(masks[k].argmax()) for k, a in enumerate(env.agents)})
             else:
                 k = env.possible_agents.index(env.agent_selection)
-                env.step(int(env.game.simulator.mask[0, k].argmax()))
+                env.step(int(env.game.view.mask[0, k].argmax()))
             future.append((request, env.state().tobytes()))
         futures.append(future)
     assert futures[0] == futures[1]
