@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from vmagent_marl.sim import ObservationLayout
 
 CANDIDATE = 6  # floats a candidate
 OWN = 4  # free cpu, free memory, empty servers, slots that fit
-KEPT = ("request", "chain", "time", "summaries")  # parts that stand as they do among slots
 MOST_CANDIDATES = 1024
 
 
@@ -27,10 +26,9 @@ class CandidateLayout:
                 candidate that there is not
     own         of the cluster, as it is now: free share of cpu, of memory, empty servers / servers,
                 slots that fit the request / slots; zeros while it is held out of service
-    request     these are the parts of that name in `ObservationLayout`;
-    chain       of full summaries the coarse part is shown
-    time
-    summaries
+    request, chain, time, summaries
+                those parts of `ObservationLayout` whose size does not depend on the number of
+                servers; so full summaries show as coarse ones
 
     Its size depends on the number of candidates and of clusters, and not on that of servers.
     """
@@ -44,13 +42,22 @@ class CandidateLayout:
         return self.slots.clusters
 
     @property
+    def kept(self) -> dict[str, slice]:
+        """The parts that it shares with the layout of slots, and where they stand there."""
+        more = replace(self.slots, servers=self.slots.servers + 1).parts
+        return {
+            name: part
+            for name, part in self.slots.parts.items()
+            if part.stop - part.start == more[name].stop - more[name].start
+        }
+
+    @property
     def parts(self) -> dict[str, slice]:
         """Slice of each part, in order; parts that a scenario has not are empty."""
-        kept = {name: self.slots.parts[name] for name in KEPT}
         sizes = {
             "candidates": CANDIDATE * self.candidates,
             "own": OWN,
-            **{name: part.stop - part.start for name, part in kept.items()},
+            **{name: part.stop - part.start for name, part in self.kept.items()},
         }
         slices, start = {}, 0
         for name, size in sizes.items():
@@ -61,7 +68,7 @@ class CandidateLayout:
     @property
     def size(self) -> int:
         """Floats in one observation."""
-        return int(self.parts[KEPT[-1]].stop)
+        return int(max(part.stop for part in self.parts.values()))
 
     @property
     def actions(self) -> int:
@@ -72,7 +79,7 @@ class CandidateLayout:
     def source(self) -> NDArray[np.int64]:
         """Where each float of the kept parts stands in the observation of slots."""
         everything = np.arange(self.slots.size)
-        return np.concatenate([everything[self.slots.parts[name]] for name in KEPT])
+        return np.concatenate([everything[part] for part in self.kept.values()])
 
 
 Layout = ObservationLayout | CandidateLayout
