@@ -22,7 +22,7 @@ from vmagent_marl.sim import Episode
 SCENARIOS = catalog.names("scenarios")
 FORMS = {"parallel": vm.parallel_env, "aec": vm.env, "gym": ClusterEnv, "vector": ClusterVectorEnv}
 ACTIONS = ["slots", "top-3"]
-STEPS = 120
+STEPS = 60
 TOLD = {  # names in the infos of agents, and in those of all together
     "reached": "reached",
     "effective_action": "effective_action",
@@ -127,7 +127,7 @@ def test_what_was_handed_out_never_changes(form: str, mask_in: str, actions: str
         env, tape = make(form, name, actions, mask_in=mask_in), np.random.default_rng(0)
         handed = [begin(env, 1)]
         digests = [digest(handed[0])]
-        for _ in range(2 * STEPS):
+        for _ in range(STEPS):
             handed.append(go_on(env, tape))
             if handed[-1] is None:
                 handed[-1] = begin(env, 2)
@@ -135,7 +135,7 @@ def test_what_was_handed_out_never_changes(form: str, mask_in: str, actions: str
         if hasattr(env, "restore") and form in ("parallel", "aec"):
             env.restore(env.snapshot())
         assert [digest(thing) for thing in handed] == digests
-        assert len(set(digests)) > STEPS
+        assert len(set(digests)) > STEPS // 2
 
 
 @pytest.mark.parametrize("actions", ACTIONS)

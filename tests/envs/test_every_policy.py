@@ -14,7 +14,7 @@ from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies import check_policy, make_policy, policy_names
 from vmagent_marl.scenario import load_scenario
 
-REQUESTS = 60
+REQUESTS = 40
 SCENARIOS = catalog.names("scenarios")
 PAIRS = [(name, policy) for name in SCENARIOS for policy in policy_names(load_scenario(name))]
 Answer = Callable[[Any], Any]  # from an environment to its clusters' plans (K,)

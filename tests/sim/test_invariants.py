@@ -25,6 +25,7 @@ from vmagent_marl.sim.rules import (
     MEMORY,
     NO_SUMMARIES,
     NODES,
+    OUTAGE,
     WAIT,
     WHOLE_CPU,
 )
@@ -56,6 +57,7 @@ from vmagent_marl.sim.state import (
     SECONDS,
     SERVING,
     SLOT,
+    START,
     STATUS,
     STOP,
     TERMINATED,
@@ -97,13 +99,15 @@ class Ledger:
 
     def departure(self, env: NDArray[np.intp], vm: NDArray[np.intp]) -> NDArray[np.int64]:
         """Second at which VMs leave if they have started, or NEVER."""
-        state, feed = self.simulator.state, self.simulator.feed
-        row = state.clock[env, FIRST] + vm
-        start = feed.arrival[row].copy()
-        if self.simulator.rules.turned_away == WAIT:
-            start += state.waited[env, vm]
-        stays = feed.lifetime[row] == NEVER
-        return np.where(stays, NEVER, start + np.where(stays, 0, feed.lifetime[row]))
+        lifetime = self.simulator.feed.lifetime[self.simulator.state.clock[env, FIRST] + vm]
+        stays = lifetime == NEVER
+        return np.where(stays, NEVER, self.start(env, vm) + np.where(stays, 0, lifetime))
+
+    def start(self, env: NDArray[np.intp], vm: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Second at which VMs have started."""
+        state = self.simulator.state
+        start = self.simulator.feed.arrival[state.clock[env, FIRST] + vm]
+        return start + state.waited[env, vm] if self.simulator.rules.turned_away == WAIT else start
 
     def used(self) -> NDArray[np.int64]:
         """(B, K, resource, 2 S) taken on each slot."""
@@ -177,7 +181,12 @@ def assert_vms(simulator: Simulator, ledger: Ledger) -> None:
     gone = np.nonzero(state.placed_at == GONE)
     assert (ledger.departure(*gone) <= now[gone[0]]).all()
     assert (ledger.position < rules.tries).all()
-    ended = (state.placed_at == ENDED).sum(axis=1)
+    env, vm = np.nonzero(state.placed_at == ENDED)
+    outages = rules.changes[rules.changes[:, 2] == OUTAGE, 0]
+    at = state.clock[env, START][:, None] + outages[None]
+    leaves, start = ledger.departure(env, vm)[:, None], ledger.start(env, vm)[:, None]
+    assert ((start <= at) & (at < leaves) & (at <= now[env, None])).any(axis=1).all()
+    ended = len_of((env, vm), simulator.batch)
     np.testing.assert_array_equal(ended, state.counts[:, :, KILLED].sum(axis=1))
     placed = state.counts[:, :, PLACED].sum(axis=1)
     started = (state.placed_at >= 0).sum(axis=1) + len_of(gone, simulator.batch) + ended
