@@ -122,7 +122,7 @@ def assert_shown(view: Candidates) -> None:
         np.testing.assert_array_equal(
             seen[: parts["own"].stop], np.array(seen_of(simulator, b, k, best, count), np.float32)
         )
-        for name in ("request", "chain", "time", "summaries"):
+        for name in view.layout.kept:
             np.testing.assert_array_equal(
                 seen[parts[name]], simulator.observation[b, k, flat[name]], err_msg=name
             )
@@ -188,6 +188,8 @@ def test_the_first_choice_is_that_of_server_best_fit(name: str, servers: int) ->
 def test_a_layout_tells_its_parts_and_does_not_grow_with_the_servers() -> None:
     few, many = (CandidateLayout(ObservationLayout(3, servers, FULL), 8) for servers in (5, 1000))
     assert few.parts == many.parts
+    assert {"request", "chain", "time", "summaries"} <= set(many.kept)
+    assert not {"servers", "in_service", "others"} & set(many.kept)
     assert few.size == many.size == 8 * 6 + 4 + 3 + 3 + 2 + 5 * 3
     end = 0
     for part in many.parts.values():
