@@ -88,10 +88,9 @@ def make(command: Command) -> None:
 def _synthesize(command: Synthesize) -> None:
     from vmagent_marl.progress import counter
     from vmagent_marl.trace import synthetic_month
-    from vmagent_marl.trace.pieces import write_pieces
-    from vmagent_marl.trace.plan import MonthPlan
-    from vmagent_marl.trace.synthetic import synthetic_days
-    from vmagent_marl.trace.write import form_by_name, write_trace
+    from vmagent_marl.trace.forms.write import form_by_name, write_pieces, write_trace
+    from vmagent_marl.trace.synthetic.month import synthetic_days
+    from vmagent_marl.trace.synthetic.plan import MonthPlan
 
     plan = MonthPlan(
         seed=command.seed,
@@ -121,9 +120,9 @@ def _counted(days: Iterator[Trace], move: Callable[[], None]) -> Iterator[Trace]
 
 
 def _scale(command: Scale) -> None:
+    from vmagent_marl.trace.forms.write import form_by_name, write_trace
     from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
     from vmagent_marl.trace.source import load_trace
-    from vmagent_marl.trace.write import form_by_name, write_trace
 
     mix = _mix(command.mix)
     if not mix and (command.thin, command.copies, command.stretch) == (1, 1, 1):

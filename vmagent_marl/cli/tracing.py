@@ -156,7 +156,7 @@ def _shown(value: object) -> str:
 
 
 def _convert(command: Convert) -> None:
-    from vmagent_marl.trace.write import form_by_name, write_trace
+    from vmagent_marl.trace.forms.write import form_by_name, write_trace
 
     if command.out.exists():
         raise TraceError(f"{command.out} exists: move it away or name another file")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import DAY, MIB, MILLI
+from vmagent_marl.trace.vm_types import vm_types
 
 _BURST_GAP = 10  # s: VMs of one type that follow each other within it are one burst
 _LARGE_BURST = 10  # VMs
@@ -71,15 +72,6 @@ def describe(
     if servers is not None:
         told |= _on_cluster(trace, servers, node)
     return told
-
-
-def vm_types(
-    trace: Trace,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """(n,) the VM type of each row, and (types,) milli-vCPU and MiB of each, smallest first."""
-    both = trace.cpu.astype(np.int64) << 32 | trace.memory
-    _, first, index = np.unique(both, return_index=True, return_inverse=True)
-    return index, trace.cpu[first], trace.memory[first]
 
 
 def burst_sizes(trace: Trace, gap: int = _BURST_GAP) -> NDArray[np.int64]:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.chosen import chosen_rows
 from vmagent_marl.trace.describe import burst_sizes, load_over_time
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import HOUR
@@ -56,7 +55,7 @@ def likeness(trace: Trace, other: Trace) -> dict[str, float]:
 
 def completed(trace: Trace, horizon: int) -> Trace:
     """The VMs that are deleted by second `horizon`, which is what some published traces hold."""
-    return chosen_rows(trace, np.flatnonzero(trace.departure <= horizon))
+    return trace.chosen(np.flatnonzero(trace.departure <= horizon))
 
 
 def _lifetimes(trace: Trace) -> NDArray[np.int64]:

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.chosen import chosen_rows
-from vmagent_marl.trace.describe import vm_types
-from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
 from vmagent_marl.trace.units import DAY
+from vmagent_marl.trace.vm_types import factors, type_names, vm_types
 
 
 def thin(trace: Trace, share: float, *, seed: int = 0) -> Trace:
@@ -65,8 +63,7 @@ def superpose(trace: Trace, copies: int, *, shift_days: int | None = None) -> Tr
     arrival = np.concatenate([(trace.arrival + shift) % (days * DAY) for shift in shifts])
     order = arrival.argsort(kind="stable")
     row = np.tile(np.arange(len(trace)), copies)[order]
-    return chosen_rows(
-        trace,
+    return trace.chosen(
         row,
         name=f"{trace.name}-times-{copies}",
         vm=np.arange(order.size),
@@ -98,7 +95,7 @@ def stretch(trace: Trace, factor: float, *, lifetimes: bool = False) -> Trace:
 def _kept(trace: Trace, kept: NDArray[np.bool_], how: str) -> Trace:
     if not kept.any():
         raise TraceError(f"no VM of trace {trace.name!r} is left: keep more of them")
-    return chosen_rows(trace, np.flatnonzero(kept), name=f"{trace.name}-{how}")
+    return trace.chosen(np.flatnonzero(kept), name=f"{trace.name}-{how}")
 
 
 def _uniform(trace: Trace, seed: int) -> NDArray[np.float64]:

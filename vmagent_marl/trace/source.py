@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.read import read_trace
-from vmagent_marl.trace.synthetic import synthetic_month
+from vmagent_marl.trace.forms.read import read_trace
+from vmagent_marl.trace.synthetic.month import synthetic_month
 from vmagent_marl.trace.trace import LATEST, Trace
 from vmagent_marl.trace.units import MIB, MILLI, to_whole
 

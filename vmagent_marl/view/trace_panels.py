@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.trace import NEVER, Trace
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
 from vmagent_marl.trace.likeness import completed
-from vmagent_marl.trace.mix import type_names
 from vmagent_marl.trace.units import DAY, HOUR, MIB, MILLI
+from vmagent_marl.trace.vm_types import type_names, vm_types
 from vmagent_marl.view.style import FAINT, INK, short_number
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError, UnknownNameError
 from vmagent_marl.trace import NEVER, Trace, describe, synthetic_month
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
+from vmagent_marl.trace.vm_types import vm_types
 
 DAY = 86_400
 COLUMNS = ("vm", "arrival", "departure", "cpu", "memory")
@@ -32,7 +33,7 @@ def flat() -> Trace:
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, Any]:
-    file = files("vmagent_marl.trace").joinpath("huawei_east_1_statistics.json")
+    file = files("vmagent_marl.trace.synthetic").joinpath("huawei_east_1_statistics.json")
     read: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return read
 

@@ -16,7 +16,7 @@ from trace_files import rows_of
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace import NEVER, LeftOutWarning, Trace, read_trace, write_trace
-from vmagent_marl.trace.hdf5_form import seal
+from vmagent_marl.trace.forms.hdf5 import seal
 
 OPTIONAL = ("tenant", "home", "priority")
 

@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
         file.write(next(text).encode()[:9])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("vmagent_marl.trace.write._put", half_write)
+    monkeypatch.setattr("vmagent_marl.trace.forms.write._put", half_write)
     with pytest.raises(TraceError, match=r"cannot be written \(No space left on device\)"):
         write_lifetimes(a_trace(), path)
     assert path.read_text() == "old"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.trace.bad_rows import BadRows
+from vmagent_marl.trace.forms.bad_rows import BadRows
 from vmagent_marl.trace.trace import LATEST
 from vmagent_marl.trace.units import MOST, to_whole
 

@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.assembly import Part, first_ones, joined, kept, or_never, trace_of
-from vmagent_marl.trace.bad_rows import BadRows, LeftOutWarning
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.assembly import Part, first_ones, joined, kept, or_never, trace_of
+from vmagent_marl.trace.forms.bad_rows import BadRows, LeftOutWarning
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import DAY, MIB, MILLI, MOST, NOISE, to_whole
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.assembly import Part, first_ones, in_order, joined, kept, trace_of
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.assembly import Part, first_ones, in_order, joined, kept, trace_of
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TextIO, get_args
 
 from vmagent_marl.errors import TraceError, nearest
-from vmagent_marl.trace import azure_vmtable
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.event_form import EVENT_FORM, from_events
-from vmagent_marl.trace.hdf5_form import SEAL, from_hdf5
-from vmagent_marl.trace.lifetime_form import LIFETIME_FORM, from_lifetimes
-from vmagent_marl.trace.rows import Form, Rows
-from vmagent_marl.trace.text import GZIP, cells_of, first_line, opened_text
+from vmagent_marl.trace.forms import azure_vmtable
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.events import EVENT_FORM, from_events
+from vmagent_marl.trace.forms.hdf5 import SEAL, from_hdf5
+from vmagent_marl.trace.forms.lifetimes import LIFETIME_FORM, from_lifetimes
+from vmagent_marl.trace.forms.rows import Form, Rows
+from vmagent_marl.trace.forms.text import GZIP, cells_of, first_line, opened_text
 from vmagent_marl.trace.trace import Trace
 
 Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing", "hdf5"]
@@ -71,7 +71,7 @@ def read_trace(
             if machine is None or not all(0 < size <= _LARGEST for size in machine):
                 raise TraceError(_machine_wanted(path))
             # Here, since not every Python was built with SQLite.
-            from vmagent_marl.trace.azure_packing import from_packing
+            from vmagent_marl.trace.forms.azure_packing import from_packing
 
             return from_packing(path, name, hour, skip_bad, machine, machine_id)
         if found == "hdf5":
