@@ -65,3 +65,11 @@ def test_completed_vms_are_those_that_end_in_time() -> None:
 def test_nothing_to_compare() -> None:
     with pytest.raises(TraceError, match="'drawn' has no request to compare"):
         likeness(trace_of([(0, 1, 1)]), trace_of([]))
+
+
+def test_traces_that_lie_far_apart() -> None:
+    """Hours are counted where something comes, and not over all of 140 million years."""
+    near, far = trace_of([(0, 1, 1)]), trace_of([(0, 1, 1), (2**52 - 1, 2**52, 1)])
+    told = likeness(near, far)
+    assert told["hours"] == pytest.approx(math.sqrt(0.5), abs=1e-6)
+    assert told["hour of day"] == pytest.approx(math.sqrt(22 / 2 / 23), abs=1e-6)

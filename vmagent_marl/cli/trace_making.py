@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def _synthesize(command: Synthesize) -> None:
         mix=_mix(command.mix),
         burstiness=command.burstiness,
     )
-    _refuse_to_replace(command.out)
+    check_new(command.out)
     if form_by_name(command.out) == "lifetimes":
         total, shown = math.ceil(plan.days), not command.quiet
         with counter(str(command.out), total, unit="days", shown=shown) as move:
@@ -127,7 +128,7 @@ def _scale(command: Scale) -> None:
     mix = _mix(command.mix)
     if not mix and (command.thin, command.copies, command.stretch) == (1, 1, 1):
         raise SettingError("nothing to change: give --mix, --thin, --copies or --stretch")
-    _refuse_to_replace(command.out)
+    check_new(command.out)
     form_by_name(command.out)  # before the work, where it names none
     scaled = load_trace(command.file)
     if mix:
@@ -148,7 +149,7 @@ def _fetch(command: Fetch) -> None:
 
     published = published_trace(command.name)
     out = command.out or Path(published.file_name)
-    _refuse_to_replace(out)
+    check_new(out)
     print(published.terms)
     if not command.accept_licence:
         _ask_to_accept()
@@ -200,8 +201,9 @@ def _mix(given: Sequence[str]) -> dict[str, float]:
     return mix
 
 
-def _refuse_to_replace(out: Path) -> None:
-    if out.exists():
+def check_new(out: Path) -> None:
+    """Raise, before the work whose result it is to hold, where a file is or none can be."""
+    if os.path.lexists(out):
         raise TraceError(f"{out} exists: move it away or name another file")
     check_writable(out)
 

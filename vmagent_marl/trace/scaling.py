@@ -68,7 +68,7 @@ def superpose(trace: Trace, copies: int, *, shift_days: int | None = None) -> Tr
         name=f"{trace.name}-times-{copies}",
         vm=np.arange(order.size),
         arrival=arrival[order],
-        departure=_after(arrival[order], _lifetimes(trace)[row]),
+        departure=_after(arrival[order], trace.lifetime[row]),
     )
 
 
@@ -83,10 +83,7 @@ def stretch(trace: Trace, factor: float, *, lifetimes: bool = False) -> Trace:
     if not 0 < factor < math.inf:
         raise TraceError(f"factor is {factor}; give a finite number above 0")
     arrival = _scaled(trace.arrival, factor)
-    if lifetimes:
-        departure = _scaled(trace.departure, factor)
-    else:
-        departure = _after(arrival, _lifetimes(trace))
+    departure = _scaled(trace.departure, factor) if lifetimes else _after(arrival, trace.lifetime)
     return replace(
         trace, name=f"{trace.name}-stretched-{factor:g}", arrival=arrival, departure=departure
     )
@@ -109,11 +106,6 @@ def _uniform(trace: Trace, seed: int) -> NDArray[np.float64]:
 def _require_requests(trace: Trace) -> None:
     if not len(trace):
         raise TraceError(f"trace {trace.name!r} has no request to scale")
-
-
-def _lifetimes(trace: Trace) -> NDArray[np.int64]:
-    """(n,) s, NEVER for VMs that are never deleted."""
-    return np.where(trace.departure == NEVER, NEVER, trace.departure - trace.arrival)
 
 
 def _after(arrival: NDArray[np.int64], lifetime: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -56,7 +56,7 @@ def _write_out(source: InlineTrace) -> Trace:
     if not four or not source.requests or not np.isfinite(source.requests).all():
         raise TraceError("a trace's `requests` are lists of arrival s, lifetime s, vCPU and GB")
     rows = np.tile(np.array(source.requests, np.float64), (source.repeat, 1))
-    rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * source.every
+    rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * float(source.every)
     if (np.abs(rows[:, :2]) > LATEST).any():
         raise TraceError("a trace's `requests`: a time lies beyond 2**52 s: give an earlier one")
     try:

@@ -106,6 +106,13 @@ class Trace:
         return replace(self, **picked | changes)
 
     @property
+    def lifetime(self) -> NDArray[np.int64]:
+        """(n,) s from arrival to departure, NEVER where the VM is never deleted."""
+        never = self.departure == NEVER
+        # Taken from the departure, since NEVER less an arrival would be a number like any other.
+        return np.where(never, NEVER, self.departure - self.arrival)
+
+    @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns that the trace has, by name, each (n,)."""
         named = {column: getattr(self, column) for column in (*_COLUMNS, *_OPTIONAL)}

@@ -280,7 +280,9 @@ def test_the_summary_of_the_month(month: Trace) -> None:
     ("arguments", "message"),
     [
         ({"seed": -1}, "seed is -1; give 0 or more"),
-        ({"rate": 0}, "rate is 0; give a finite number above 0"),
+        ({"rate": 0}, "rate is 0; give a number above 0, at most 10,000"),
+        ({"rate": 1e300}, "rate is 1e.300; give a number above 0, at most 10,000"),
+        ({"days": 1e300}, "days is 1e.300; give a number above 0, at most 100,000"),
         ({"rate": float("nan")}, "rate is nan; give"),
         ({"rate": float("inf")}, "rate is inf; give"),
         ({"days": -1.0}, "days is -1.0; give"),

@@ -23,6 +23,7 @@ _FORMS = {"lifetimes": LIFETIME_FORM, "events": EVENT_FORM}
 _READERS = {"lifetimes": from_lifetimes, "events": from_events}
 _LARGEST = 1_000_000  # vCPU or GB of a machine
 _MAGIC = {b"SQLite format 3\0": "azure-packing", SEAL: "hdf5"}  # a file's first bytes
+_KINDS = {"azure-packing": "an SQLite file", "hdf5": "a trace in HDF5"}  # in words
 
 # Months whose hour of the day at second 0 is known, by fingerprint. Huawei-East-1 in lifetime
 # form starts at about 08:00 local time, seen from its daily rhythm.
@@ -60,13 +61,15 @@ def read_trace(
     path = Path(path)
     if format is not None and format not in get_args(Format):
         raise TraceError(f"unknown format {format!r}: {nearest(format, get_args(Format))}")
-    name = Path(path.name.removesuffix(".gz")).stem
-    name = name.removesuffix(".events")
+    packed = path.suffix.lower() == ".gz"
+    name = Path(path.stem if packed else path.name).stem.removesuffix(".events")
     hour = start_hour or 0
     with _opened(path) as file:
         head = file.peek(4096)  # type: ignore[attr-defined]
         found = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
         _require_kind(path, head, format, found)
+        if found and not path.is_file():
+            raise TraceError(f"{path}: {_KINDS[found]} is not read from a pipe; save it as a file")
         if found == "azure-packing":
             if machine is None or not all(0 < size <= _LARGEST for size in machine):
                 raise TraceError(_machine_wanted(path))
@@ -103,8 +106,7 @@ def _require_kind(path: Path, head: bytes, named: str | None, found: str | None)
     if head.startswith(b"PK\3\4"):
         raise TraceError(f"{path}: this is a zip archive; unpack it and give the file in it")
     if named is not None and named != found and (found or named in _MAGIC.values()):
-        kinds = {"azure-packing": "an SQLite file", "hdf5": "a trace in HDF5"}
-        kind = kinds.get(found or "", "neither SQLite nor a trace in HDF5")
+        kind = _KINDS.get(found or "", "neither SQLite nor a trace in HDF5")
         raise TraceError(
             f"{path}: this is {kind}, not {named}; name its form or let its content tell"
         )

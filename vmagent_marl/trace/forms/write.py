@@ -84,8 +84,9 @@ def write_pieces(pieces: Iterable[Trace], path: str | Path) -> int:
     """Write traces that follow each other as one file in lifetime form; returns its VMs.
 
     Memory holds one piece at a time. The file is the one that `write_lifetimes` would make of the
-    whole, and appears whole or not at all. Raises `TraceError` where it cannot be written, where no
-    piece has a request, and where a piece begins before the one before it ends or repeats its ids.
+    whole, but for gzip's blocks, and appears whole or not at all. Raises `TraceError` where it
+    cannot be written, where no piece has a request, and where a piece begins before the one before
+    it ends or repeats its ids.
     """
     path = Path(path)
     with _text_file(path) as file:
