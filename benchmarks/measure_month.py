@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from synthetic import HORIZON, real_month
 
 from vmagent_marl.trace import Trace, read_trace
-from vmagent_marl.trace.bursts import Requests
-from vmagent_marl.trace.month import MonthStatistics, month_statistics
-from vmagent_marl.trace.plan import MonthPlan
-from vmagent_marl.trace.synthetic import requests_of_day
+from vmagent_marl.trace.synthetic.bursts import Requests
+from vmagent_marl.trace.synthetic.month import requests_of_day
+from vmagent_marl.trace.synthetic.plan import MonthPlan
+from vmagent_marl.trace.synthetic.statistics import MonthStatistics, month_statistics
 from vmagent_marl.trace.units import DAY, HOUR
 
 IntArray = NDArray[np.int64]

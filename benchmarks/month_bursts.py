@@ -12,7 +12,7 @@ from synthetic import HORIZON
 
 from vmagent_marl.trace import Trace
 from vmagent_marl.trace.describe import burst_sizes
-from vmagent_marl.trace.month import month_statistics
+from vmagent_marl.trace.synthetic.statistics import month_statistics
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -199,7 +199,7 @@ def test_fetch_of_what_is_not_the_file(
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("trace synthesize {out} --rate 0", "rate is 0.0; give a finite number above 0"),
+        ("trace synthesize {out} --rate 0", "rate is 0.0; give a number above 0, at most"),
         ("trace synthesize {out} --burstiness -1", "burstiness is -1.0; give 0"),
         ("trace synthesize {out} --mix 4x8", "--mix 4x8: is no type and number: write 4x8=2"),
         ("trace synthesize {out} --mix 4x9=2", "unknown VM type '4x9': did you mean"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -12,9 +14,9 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError, VmagentError
 from vmagent_marl.files import replacing
-from vmagent_marl.trace.event_form import EVENT_FORM
-from vmagent_marl.trace.hdf5_form import HDF5_SUFFIXES, store
-from vmagent_marl.trace.lifetime_form import LIFETIME_FORM
+from vmagent_marl.trace.forms.events import EVENT_FORM
+from vmagent_marl.trace.forms.hdf5 import HDF5_SUFFIXES, store
+from vmagent_marl.trace.forms.lifetimes import LIFETIME_FORM
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import MIB, MILLI
 
@@ -32,7 +34,9 @@ def write_trace(trace: Trace, path: str | Path) -> None:
     path = Path(path)
     form = form_by_name(path)
     if form == "hdf5":
-        _write(trace, path, None)
+        _require_requests(trace, path)
+        with _new_file(path) as unfinished:
+            store(trace, unfinished)
     elif form == "events":
         write_events(trace, path)
     else:
@@ -59,7 +63,10 @@ def write_lifetimes(trace: Trace, path: str | Path) -> None:
     have no place in the file. The file appears whole or not at all. Raises `TraceError` for a
     trace without requests and where the file cannot be written.
     """
-    _write(trace, Path(path), _lifetimes(trace))
+    path = Path(path)
+    _require_requests(trace, path)
+    with _text_file(path) as file:
+        _put(_lifetimes(trace), file)
 
 
 def write_events(trace: Trace, path: str | Path) -> None:
@@ -67,30 +74,77 @@ def write_events(trace: Trace, path: str | Path) -> None:
 
     A deletion comes before the creations of its second, unless its own VM is one of them.
     """
-    _write(trace, Path(path), _events(trace))
+    path = Path(path)
+    _require_requests(trace, path)
+    with _text_file(path) as file:
+        _put(_events(trace), file)
 
 
-def _write(trace: Trace, path: Path, text: Iterator[str] | None) -> None:
-    """Write pieces of text, or without them HDF5."""
+def write_pieces(pieces: Iterable[Trace], path: str | Path) -> int:
+    """Write traces that follow each other as one file in lifetime form; returns its VMs.
+
+    Memory holds one piece at a time. The file is the one that `write_lifetimes` would make of the
+    whole, but for gzip's blocks, and appears whole or not at all. Raises `TraceError` where it
+    cannot be written, where no piece has a request, and where a piece begins before the one before
+    it ends or repeats its ids.
+    """
+    path = Path(path)
+    with _text_file(path) as file:
+        rows = 0
+        last = -1, -1  # id and second of the last VM so far
+        for piece in pieces:
+            if not len(piece):
+                continue
+            _require_later(piece, last)
+            text = _lifetimes(piece)
+            header = next(text)
+            _put(itertools.chain([] if rows else [header], text), file)
+            rows += len(piece)
+            last = int(piece.vm[-1]), int(piece.arrival[-1])
+        if not rows:
+            raise TraceError(f"no request to write to {path}: give a longer or busier trace")
+    return rows
+
+
+def _require_later(piece: Trace, last: tuple[int, int]) -> None:
+    counts_up = int(piece.vm[0]) > last[0] and bool((piece.vm[1:] > piece.vm[:-1]).all())
+    if int(piece.arrival[0]) < last[1] or not counts_up:
+        raise TraceError(
+            f"a piece of trace {piece.name!r} follows VM {last[0]} of second {last[1]}: "
+            "give pieces whose arrivals and ids go on from there"
+        )
+
+
+def _require_requests(trace: Trace, path: Path) -> None:
     if not len(trace):
         raise TraceError(f"trace {trace.name!r} has no request to write to {path}")
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    """`replacing`, whose errors are a trace's here."""
     try:
         with replacing(path) as unfinished:
-            if text is None:
-                store(trace, unfinished)
-                return
-            with unfinished.open("wb") as file:
-                if path.suffix != ".gz":
-                    _put(text, file)
-                    return
-                # Without its name and the time of writing, the same trace makes the same file.
-                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                    _put(text, cast(IO[bytes], packed))
+            yield unfinished
     except VmagentError as error:
+        if type(error) is not VmagentError:
+            raise
         raise TraceError(str(error)) from None
 
 
-def _put(text: Iterator[str], file: IO[bytes]) -> None:
+@contextmanager
+def _text_file(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, open for writing, gzipped where its name ends in .gz."""
+    with _new_file(path) as unfinished, unfinished.open("wb") as file:
+        if path.suffix.lower() != ".gz":
+            yield file
+            return
+        # Without its name and the time of writing, the same trace makes the same file.
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+            yield cast(IO[bytes], packed)
+
+
+def _put(text: Iterable[str], file: IO[bytes]) -> None:
     for piece in text:
         file.write(piece.encode("ascii"))
 

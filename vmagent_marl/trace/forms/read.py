@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TextIO, get_args
 
 from vmagent_marl.errors import TraceError, nearest
-from vmagent_marl.trace import azure_vmtable
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.event_form import EVENT_FORM, from_events
-from vmagent_marl.trace.hdf5_form import SEAL, from_hdf5
-from vmagent_marl.trace.lifetime_form import LIFETIME_FORM, from_lifetimes
-from vmagent_marl.trace.rows import Form, Rows
-from vmagent_marl.trace.text import GZIP, cells_of, first_line, opened_text
+from vmagent_marl.trace.forms import azure_vmtable
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.events import EVENT_FORM, from_events
+from vmagent_marl.trace.forms.hdf5 import SEAL, from_hdf5
+from vmagent_marl.trace.forms.lifetimes import LIFETIME_FORM, from_lifetimes
+from vmagent_marl.trace.forms.rows import Form, Rows
+from vmagent_marl.trace.forms.text import GZIP, cells_of, first_line, opened_text
 from vmagent_marl.trace.trace import Trace
 
 Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing", "hdf5"]
@@ -23,6 +23,7 @@ _FORMS = {"lifetimes": LIFETIME_FORM, "events": EVENT_FORM}
 _READERS = {"lifetimes": from_lifetimes, "events": from_events}
 _LARGEST = 1_000_000  # vCPU or GB of a machine
 _MAGIC = {b"SQLite format 3\0": "azure-packing", SEAL: "hdf5"}  # a file's first bytes
+_KINDS = {"azure-packing": "an SQLite file", "hdf5": "a trace in HDF5"}  # in words
 
 # Months whose hour of the day at second 0 is known, by fingerprint. Huawei-East-1 in lifetime
 # form starts at about 08:00 local time, seen from its daily rhythm.
@@ -60,18 +61,20 @@ def read_trace(
     path = Path(path)
     if format is not None and format not in get_args(Format):
         raise TraceError(f"unknown format {format!r}: {nearest(format, get_args(Format))}")
-    name = Path(path.name.removesuffix(".gz")).stem
-    name = name.removesuffix(".events")
+    packed = path.suffix.lower() == ".gz"
+    name = Path(path.stem if packed else path.name).stem.removesuffix(".events")
     hour = start_hour or 0
     with _opened(path) as file:
         head = file.peek(4096)  # type: ignore[attr-defined]
         found = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
         _require_kind(path, head, format, found)
+        if found and not path.is_file():
+            raise TraceError(f"{path}: {_KINDS[found]} is not read from a pipe; save it as a file")
         if found == "azure-packing":
             if machine is None or not all(0 < size <= _LARGEST for size in machine):
                 raise TraceError(_machine_wanted(path))
             # Here, since not every Python was built with SQLite.
-            from vmagent_marl.trace.azure_packing import from_packing
+            from vmagent_marl.trace.forms.azure_packing import from_packing
 
             return from_packing(path, name, hour, skip_bad, machine, machine_id)
         if found == "hdf5":
@@ -103,8 +106,7 @@ def _require_kind(path: Path, head: bytes, named: str | None, found: str | None)
     if head.startswith(b"PK\3\4"):
         raise TraceError(f"{path}: this is a zip archive; unpack it and give the file in it")
     if named is not None and named != found and (found or named in _MAGIC.values()):
-        kinds = {"azure-packing": "an SQLite file", "hdf5": "a trace in HDF5"}
-        kind = kinds.get(found or "", "neither SQLite nor a trace in HDF5")
+        kind = _KINDS.get(found or "", "neither SQLite nor a trace in HDF5")
         raise TraceError(
             f"{path}: this is {kind}, not {named}; name its form or let its content tell"
         )

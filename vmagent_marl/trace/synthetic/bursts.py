@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.trace.month import MonthStatistics
-from vmagent_marl.trace.plan import Tail
+from vmagent_marl.trace.synthetic.plan import Tail
+from vmagent_marl.trace.synthetic.statistics import MonthStatistics
 from vmagent_marl.trace.trace import NEVER
 from vmagent_marl.trace.units import DAY, HOUR
 

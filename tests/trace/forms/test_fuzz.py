@@ -14,8 +14,8 @@ from trace_files import packing, vmtable
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace import NEVER, LeftOutWarning, Trace, read_trace, write_trace
-from vmagent_marl.trace.hdf5_form import SEAL
-from vmagent_marl.trace.read import Format
+from vmagent_marl.trace.forms.hdf5 import SEAL
+from vmagent_marl.trace.forms.read import Format
 
 FORMATS = get_args(Format)
 HEADS = [

@@ -1,4 +1,4 @@
-"""VM types by name, and how many times as frequent each is to be."""
+"""VM types: which a trace has, their names, and how many times as frequent each is to be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError, unknown_name
+from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import MIB, MILLI
+
+
+def vm_types(
+    trace: Trace,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """(n,) the VM type of each row, and (types,) milli-vCPU and MiB of each, smallest first."""
+    both = trace.cpu.astype(np.int64) << 32 | trace.memory
+    _, first, index = np.unique(both, return_index=True, return_inverse=True)
+    return index, trace.cpu[first], trace.memory[first]
 
 
 def type_names(cpu: NDArray[np.int32], memory: NDArray[np.int32]) -> list[str]:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from trace_files import rows_of
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace import LeftOutWarning, Trace, read_trace, rows, text
+from vmagent_marl.trace import LeftOutWarning, Trace, read_trace
+from vmagent_marl.trace.forms import rows, text
 
 LIFETIMES = "vmid,cpu,mem,at,lt\n"
 EVENTS = "vmid,cpu,memory,time,type\n"

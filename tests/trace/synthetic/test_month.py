@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError, UnknownNameError
 from vmagent_marl.trace import NEVER, Trace, describe, synthetic_month
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
+from vmagent_marl.trace.vm_types import vm_types
 
 DAY = 86_400
 COLUMNS = ("vm", "arrival", "departure", "cpu", "memory")
@@ -32,7 +33,7 @@ def flat() -> Trace:
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, Any]:
-    file = files("vmagent_marl.trace").joinpath("huawei_east_1_statistics.json")
+    file = files("vmagent_marl.trace.synthetic").joinpath("huawei_east_1_statistics.json")
     read: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return read
 
@@ -279,7 +280,9 @@ def test_the_summary_of_the_month(month: Trace) -> None:
     ("arguments", "message"),
     [
         ({"seed": -1}, "seed is -1; give 0 or more"),
-        ({"rate": 0}, "rate is 0; give a finite number above 0"),
+        ({"rate": 0}, "rate is 0; give a number above 0, at most 10,000"),
+        ({"rate": 1e300}, "rate is 1e.300; give a number above 0, at most 10,000"),
+        ({"days": 1e300}, "days is 1e.300; give a number above 0, at most 100,000"),
         ({"rate": float("nan")}, "rate is nan; give"),
         ({"rate": float("inf")}, "rate is inf; give"),
         ({"days": -1.0}, "days is -1.0; give"),

@@ -16,7 +16,7 @@ from trace_files import rows_of
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace import NEVER, LeftOutWarning, Trace, read_trace, write_trace
-from vmagent_marl.trace.hdf5_form import seal
+from vmagent_marl.trace.forms import hdf5
 
 OPTIONAL = ("tenant", "home", "priority")
 
@@ -75,6 +75,11 @@ def test_start_hour_and_bytes(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "b.h5") as file:  # what other programs find
         assert file["departure"][:].tolist() == [20, -1]
         assert file["memory"].attrs["unit"] == "MiB"
+
+
+def seal(path: Path) -> None:
+    with path.open("r+b") as file:
+        hdf5.seal(file)
 
 
 def replaced(name: str, **how: Any) -> Callable[[h5py.File], None]:

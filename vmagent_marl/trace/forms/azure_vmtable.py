@@ -23,10 +23,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.trace.assembly import Part, first_ones, joined, kept, trace_of
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.rows import Rows
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.assembly import Part, first_ones, joined, kept, trace_of
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.rows import Rows
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import MIB, MILLI
 

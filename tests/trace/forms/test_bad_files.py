@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import os
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trace_files import packing
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace import read_trace
+from vmagent_marl.trace import read_trace, synthetic_month, write_trace
 
 LIFETIMES = "vmid,cpu,mem,at,lt\n"
 EVENTS = "vmid,cpu,memory,time,type\n"
@@ -31,6 +34,9 @@ def message_of(path: Path) -> str:
     [
         (GOOD + "1,x,1,0,5\n", ", line 3: cpu is 'x'; give a number"),
         (GOOD + "\n\n1,x,1,0,5\n", ", line 5: cpu is 'x'; give a number"),
+        (GOOD + "1,1_0,1,0,5\n", ", line 3: cpu is '1_0'; give a number"),
+        (GOOD + "1_0,1,1,0,5\n", ", line 3: vmid is '1_0'; give a whole number of 64 bits"),
+        (GOOD + "\n" * 5000 + "1,1\0,1,0,5\n", ", line 5003: cpu is '1\\x00'; give a number"),
         (GOOD + "1,,1,0,5\n", ", line 3: cpu is ''; give a number"),
         (GOOD + "1,nan,1,0,5\n", ", line 3: cpu is 'nan'; give a finite number"),
         (GOOD + "1,1,inf,0,5\n", ", line 3: mem is 'inf'; give a finite number"),
@@ -190,3 +196,27 @@ def test_no_file_and_a_directory(tmp_path: Path) -> None:
 def test_a_file_as_a_folder(tmp_path: Path) -> None:
     (tmp_path / "month.csv").write_text(LIFETIMES + GOOD)
     assert message_of(tmp_path / "month.csv" / "x").startswith(": cannot be read (Not a directory)")
+
+
+def test_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    assert message_of(tmp_path / "loop.csv").startswith(": cannot be read (Too many levels of sym")
+
+
+@pytest.mark.parametrize("name", ["month.csv", "month.csv.gz", "month.h5", "month.sqlite"])
+def test_a_pipe_gives_text_alone(tmp_path: Path, name: str) -> None:
+    """What is not read from front to back would wait for ever, or fail somewhere inside."""
+    file, pipe = tmp_path / name, tmp_path / "pipe"
+    if name.endswith(".sqlite"):
+        packing(file, [(1, 1, 1, 0, 0, 1)], [(1, 1, 0.5, 0.5)])
+    else:
+        write_trace(synthetic_month(days=0.1), file)
+    os.mkfifo(pipe)
+    # The system's pipe holds all of it: nobody waits for a reader that has given up.
+    writer = threading.Thread(target=lambda: pipe.write_bytes(file.read_bytes()[:60_000]))
+    writer.start()
+    if ".csv" in name:
+        assert read_trace(pipe).fingerprint == read_trace(file).fingerprint
+    else:
+        assert message_of(pipe).endswith(" is not read from a pipe; save it as a file")
+    writer.join()

@@ -13,9 +13,9 @@ from typing import TextIO, TypeVar
 import numpy as np
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.bad_rows import BadRows, Doubt, Doubtful
-from vmagent_marl.trace.table import Cells, Table
-from vmagent_marl.trace.text import cells_of, is_blank, pieces
+from vmagent_marl.trace.forms.bad_rows import BadRows, Doubt, Doubtful
+from vmagent_marl.trace.forms.table import Cells, Table
+from vmagent_marl.trace.forms.text import cells_of, is_blank, pieces
 
 T = TypeVar("T")
 _PLAIN = b"0123456789.,+-eE \n"  # what a piece of nothing but numbers holds

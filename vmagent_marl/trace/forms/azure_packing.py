@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.assembly import Part, first_ones, joined, kept, or_never, trace_of
-from vmagent_marl.trace.bad_rows import BadRows, LeftOutWarning
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.assembly import Part, first_ones, joined, kept, or_never, trace_of
+from vmagent_marl.trace.forms.bad_rows import BadRows, LeftOutWarning
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import DAY, MIB, MILLI, MOST, NOISE, to_whole
 
@@ -102,8 +102,8 @@ def _tables(
     database: sqlite3.Connection, path: Path, name: str, wanted: tuple[str, ...], bad_rows: BadRows
 ) -> Iterator[Table]:
     """The columns of a table of the database, some rows at a time."""
-    made = dict(database.execute("SELECT name, sql FROM sqlite_master"))
     # No view and no virtual table: those would run what the file says.
+    made = dict(database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     if not str(made.get(name)).lstrip().upper().startswith("CREATE TABLE"):
         known = ", ".join(map(str, made)) or "none"
         raise TraceError(
@@ -177,15 +177,14 @@ def _of_machine(
     bad_rows: BadRows,
 ) -> dict[str, NDArray[Any]]:
     """The types of one machine, lowest first: the named one, or that of most of the VMs."""
-    machines = np.unique(types["machine"])
+    machines, machine = np.unique(types["machine"], return_inverse=True)
+    if not machines.size:
+        raise TraceError(f"{path}: no row of table vmType can be used; mend it or fetch it again")
     if machine_id is None:
-        kinds, count = np.unique(wanted, return_counts=True)
-        of_kind = np.zeros(types["kind"].size, np.int64)
-        place = np.searchsorted(kinds, types["kind"]).clip(max=kinds.size - 1)
-        asked = kinds[place] == types["kind"] if kinds.size else np.zeros(0, np.bool_)
-        of_kind[asked] = count[place[asked]]
-        sums = np.bincount(np.searchsorted(machines, types["machine"]), of_kind)
-        machine_id = int(machines[sums.argmax()])
+        # Each VM asks for its type, on whichever machines that type can run.
+        ordered = np.sort(wanted)
+        first, end = (np.searchsorted(ordered, types["kind"], side) for side in ("left", "right"))
+        machine_id = int(machines[np.bincount(machine, end - first).argmax()])
     if machine_id not in machines:
         known = ", ".join(map(str, machines.tolist()))
         raise TraceError(

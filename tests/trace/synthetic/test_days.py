@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace import NEVER, Trace, read_trace, synthetic_month, write_lifetimes
-from vmagent_marl.trace.describe import burst_sizes, vm_types
-from vmagent_marl.trace.month import month_statistics
-from vmagent_marl.trace.pieces import write_pieces
-from vmagent_marl.trace.plan import MonthPlan
-from vmagent_marl.trace.synthetic import synthetic_days
+from vmagent_marl.trace.describe import burst_sizes
+from vmagent_marl.trace.forms.write import write_pieces
+from vmagent_marl.trace.synthetic.month import synthetic_days
+from vmagent_marl.trace.synthetic.plan import MonthPlan
+from vmagent_marl.trace.synthetic.statistics import month_statistics
+from vmagent_marl.trace.vm_types import vm_types
 
 DAY = 86_400
 COLUMNS = ("vm", "arrival", "departure", "cpu", "memory")
@@ -141,7 +142,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vmagent_marl.trace.pieces.shutil.copyfileobj", full)
+    monkeypatch.setattr("vmagent_marl.trace.forms.write._put", full)
     with pytest.raises(TraceError, match=r"days\.csv: cannot be written \(No space left"):
         write_pieces(synthetic_days(MonthPlan(days=1, rate=0.1)), path)
     assert path.read_text() == "old"

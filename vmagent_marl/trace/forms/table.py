@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.trace.bad_rows import BadRows
+from vmagent_marl.trace.forms.bad_rows import BadRows
 from vmagent_marl.trace.trace import LATEST
 from vmagent_marl.trace.units import MOST, to_whole
 
@@ -87,7 +87,7 @@ class Table:
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """(n,) finite numbers."""
-        values = self._converted(column, float, np.float64, "give a number")
+        values = self._converted(column, _float, np.float64, "give a number")
         self.require(np.isfinite(values), column, "give a finite number")
         return np.where(self.bad, 1.0, values)
 
@@ -129,9 +129,18 @@ def _number(cell: Any, convert: Callable[[Any], float], dtype: type[np.number]) 
     return value
 
 
+def _float(cell: Any) -> float:
+    """A number as files have it; Python alone knows 1_000."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError
+    return float(cell)
+
+
 def _whole(cell: Any) -> int:
     """An id; "7.0" is one too, since tools that know missing values write ids like that."""
     if isinstance(cell, float) and not cell.is_integer():
+        raise ValueError
+    if isinstance(cell, str) and "_" in cell:
         raise ValueError
     try:
         return int(cell)

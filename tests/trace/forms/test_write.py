@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace import NEVER, Trace, read_trace, write_lifetimes
+from vmagent_marl.trace import NEVER, Trace, read_trace, write_lifetimes, write_trace
 
 SECONDS = st.integers(0, 2**52) | st.integers(0, 10)
 SIZES = st.integers(1, 2**31 - 1) | st.integers(1, 5000)
@@ -85,7 +87,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
         file.write(next(text).encode()[:9])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("vmagent_marl.trace.write._put", half_write)
+    monkeypatch.setattr("vmagent_marl.trace.forms.write._put", half_write)
     with pytest.raises(TraceError, match=r"cannot be written \(No space left on device\)"):
         write_lifetimes(a_trace(), path)
     assert path.read_text() == "old"
@@ -103,4 +105,35 @@ def test_a_folder_that_is_not_there_and_one_in_the_way(tmp_path: Path) -> None:
 def test_nothing_to_write(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="'two' has no request to write"):
         write_lifetimes(a_trace().rows(1, 1), tmp_path / "none.csv")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["Two.CSV.GZ", "two.events.csv.GZ"])
+def test_an_end_in_capitals_is_packed_too(tmp_path: Path, name: str) -> None:
+    write_trace(a_trace(), tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(b"\x1f\x8b")
+    assert read_trace(tmp_path / name).name.lower() == "two"
+
+
+FULL_DISK = """
+import resource, sys
+from vmagent_marl.errors import TraceError
+from vmagent_marl.trace import synthetic_month, write_trace
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+try:
+    write_trace(synthetic_month(days=5), sys.argv[1])
+except TraceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["month.csv", "month.csv.gz", "month.events.csv", "month.h5"])
+def test_no_room_in_earnest(tmp_path: Path, name: str) -> None:
+    """In a process of its own, since the HDF5 library can end the one in which it finds none."""
+    path = tmp_path / name
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: cannot be written (File too large): name another file\n"
     assert not list(tmp_path.iterdir())

@@ -13,6 +13,7 @@ against broken files: a few flipped bytes can end the process.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,9 +21,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.assembly import Part, first_ones, in_order, joined, kept, trace_of
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.assembly import Part, first_ones, in_order, joined, kept, trace_of
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def store(trace: Trace, path: Path) -> None:
     """Write the trace's columns into a new file; the same trace makes the same bytes."""
     import h5py
 
-    with h5py.File(path, "w", userblock_size=_BLOCK) as file:
+    # In memory, packed: on a full disk the library crashes when it closes its file.
+    content = io.BytesIO()
+    with h5py.File(content, "w", userblock_size=_BLOCK) as file:
         file.attrs.update(version=_VERSION, start_hour=trace.start_hour)
         for name, values in trace.columns.items():
             if name == "departure":
@@ -53,15 +56,15 @@ def store(trace: Trace, path: Path) -> None:
             column = file.create_dataset(name, data=values, compression="gzip", shuffle=True)
             if name in _UNITS:
                 column.attrs["unit"] = _UNITS[name]
-    seal(path)
+    seal(content)
+    path.write_bytes(content.getbuffer())
 
 
-def seal(path: Path) -> None:
-    """Write the seal of a file whose first 512 bytes are free for it."""
-    with path.open("r+b") as file:
-        block = _sealed(file)
-        file.seek(0)
-        file.write(block)
+def seal(file: BinaryIO) -> None:
+    """Write the seal of a file, open for both, whose first 512 bytes are free for it."""
+    block = _sealed(file)
+    file.seek(0)
+    file.write(block)
 
 
 def _sealed(file: BinaryIO) -> bytes:

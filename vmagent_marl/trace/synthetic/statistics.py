@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.units import MIB, MILLI
+from vmagent_marl.trace.vm_types import factors, type_names
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

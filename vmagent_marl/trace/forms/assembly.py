@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.bad_rows import BadRows
+from vmagent_marl.trace.forms.bad_rows import BadRows
 from vmagent_marl.trace.trace import NEVER, Trace
 
 Part = Mapping[str, NDArray[Any]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vmagent_marl.trace.assembly import (
+from vmagent_marl.trace.forms.assembly import (
     Part,
     first_ones,
     in_order,
@@ -17,9 +17,9 @@ from vmagent_marl.trace.assembly import (
     or_never,
     trace_of,
 )
-from vmagent_marl.trace.bad_rows import BadRows
-from vmagent_marl.trace.rows import Form, Rows
-from vmagent_marl.trace.table import Table
+from vmagent_marl.trace.forms.bad_rows import BadRows
+from vmagent_marl.trace.forms.rows import Form, Rows
+from vmagent_marl.trace.forms.table import Table
 from vmagent_marl.trace.trace import LATEST, Trace
 from vmagent_marl.trace.units import MIB, MILLI
 

@@ -6,37 +6,21 @@ of the real odd days against the even ones are about as large.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from places import TRACE, real_trace
 
 from vmagent_marl.trace import Trace, read_trace, synthetic_month
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
 from vmagent_marl.trace.likeness import completed, likeness
+from vmagent_marl.trace.vm_types import vm_types
 
 HORIZON = 31 * 86_400  # s
-FILE = "huawei-east-1-lifetimes.csv"
-
-
-def real_month_path() -> Path:
-    given = os.environ.get("VMAGENT_TRACE_DIR")
-    if not given:
-        return Path(__file__).resolve().parents[3] / "shared" / "data" / FILE
-    path = Path(given)
-    return path / FILE if path.is_dir() else path
-
-
-pytestmark = pytest.mark.skipif(
-    not real_month_path().is_file(),
-    reason=f"{FILE} is not in ../shared/data; set VMAGENT_TRACE_DIR to its folder",
-)
 
 
 @pytest.fixture(scope="module")
 def real() -> Trace:
-    return read_trace(real_month_path())
+    return read_trace(real_trace())
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +29,8 @@ def drawn() -> list[Trace]:
 
 
 def test_the_real_month_as_it_is_read(real: Trace) -> None:
-    assert (len(real), real.name, real.start_hour) == (116_313, FILE.removesuffix(".csv"), 8)
-    assert read_trace(real_month_path(), start_hour=0).start_hour == 0
+    assert (len(real), real.name, real.start_hour) == (116_313, TRACE.removesuffix(".csv"), 8)
+    assert read_trace(real_trace(), start_hour=0).start_hour == 0
     first = [getattr(real, name)[0] for name in ("vm", "arrival", "departure", "cpu", "memory")]
     last = [getattr(real, name)[-1] for name in ("vm", "arrival", "departure", "cpu", "memory")]
     assert first == [0, 0, 194, 4000, 16_384]

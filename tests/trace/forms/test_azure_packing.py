@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,27 @@ def test_nothing_is_written_into_the_database_or_beside_it(tmp_path: Path) -> No
     read_trace(path, machine=MACHINE)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["zone.sqlite"]
+
+
+def test_a_trigger_may_be_called_like_its_table(tmp_path: Path) -> None:
+    path = packing(tmp_path / "zone.sqlite", VMS, TYPES)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TRIGGER vm AFTER INSERT ON vm BEGIN DELETE FROM vmType; END")
+    assert rows_of(read_trace(path, machine=MACHINE)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("vms", "types", "fault"),
+    [
+        ([(1, 1, 8, 0, 5, 1)], TYPES, "no row of it can be used"),
+        (VMS, [(8, 1, 2.0, 0.5)], "no row of table vmType can be used"),
+    ],
+)
+def test_nothing_but_bad_rows(
+    tmp_path: Path, vms: list[tuple[Any, ...]], types: list[tuple[Any, ...]], fault: str
+) -> None:
+    path = packing(tmp_path / "zone.sqlite", vms, types)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOutWarning)
+        with pytest.raises(TraceError, match=fault):
+            read_trace(path, machine=MACHINE, skip_bad=True)
