@@ -26,13 +26,13 @@ MANY_SIZES = {
 @pytest.mark.parametrize("rule", [rule for rule in PACKING if rule != "random"])
 def test_packing_is_its_definition(rule):
     scenario = load_scenario("recovering", turned_away="count", servers=3)
-    sim = scenario.simulator(batch=6)
+    sim = scenario.simulator(batch=3)
     sim.reset(
         {b: episode_of(scenario, sim.trace, "train", seed=1, number=b) for b in range(sim.batch)}
     )
     policy, noise, mix = make_policy(rule), make_policy("random"), the_mix(sim)
     kinds = set()
-    for step in range(400):
+    for step in range(250):
         actions, chances = policy.act(sim, sim.keys())
         for b in range(sim.batch):
             slot = slow_pack(rule, sim, b, 0, mix)
@@ -70,14 +70,14 @@ def test_packing_of_more_types_than_the_mix_holds(rule):
     assert len(mix) == 16
     assert len({(row[0], row[1]) for row in sim.feed.demand.tolist()}) > 16
     compared = 0
-    for step in range(500):
+    for step in range(200):
         actions, _ = policy.act(sim, sim.keys())
         for k in range(sim.clusters):
             slot = slow_pack(rule, sim, 0, k, mix)
             assert actions[0, k] == (sim.actions - 1 if slot is None else slot)
             compared += slot is not None
         sim.step(noise.act(sim, sim.keys())[0] if step % 2 else actions)
-    assert compared > 400
+    assert compared > 150
 
 
 @pytest.mark.parametrize("rule", ["server-best-fit", "dot-product"])
@@ -86,7 +86,7 @@ def test_rules_that_use_servers_first_without_being_told(rule):
     sim = load_scenario("recovering", turned_away="count", servers=4).simulator(batch=1)
     sim.reset({0: Episode(100)})
     noise, opened = make_policy("random"), 0
-    for _ in range(400):
+    for _ in range(200):
         slot = slow_pack(rule, sim, 0, 0)
         assert slot == slow_pack(f"{rule}-used-first", sim, 0, 0)
         opened += slot is not None and is_empty(sim, 0, 0, slot // 2)
@@ -100,13 +100,13 @@ def test_rules_that_use_servers_first_without_being_told(rule):
 def test_passing_is_its_definition(rule, tries, every):
     """With fresh summaries and with old ones."""
     scenario = load_scenario("region-prices", tries=tries, summary_every=every, servers=[6, 3, 5])
-    sim = scenario.simulator(batch=4)
+    sim = scenario.simulator(batch=2)
     sim.reset(
         {b: episode_of(scenario, sim.trace, "train", seed=2, number=b) for b in range(sim.batch)}
     )
     policy = make_policy(rule)
     passed = kept = 0
-    for _ in range(600):
+    for _ in range(400):
         actions, _ = policy.act(sim, sim.keys())
         for b in range(sim.batch):
             for position in range(tries):
@@ -118,7 +118,7 @@ def test_passing_is_its_definition(rule, tries, every):
                 passed += passes and slot is not None
                 kept += not passes
         sim.step(actions)
-    assert passed > 100
+    assert passed > 40
     assert kept > 100
 
 
