@@ -12,10 +12,10 @@ from train.recordings import record, save, small_region, tagged
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
-from vmagent_marl.train import decisions as module
 from vmagent_marl.train.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.decisions import read_decisions
 from vmagent_marl.train.quiet_d3rlpy import TransitionMiniBatch
+from vmagent_marl.train.semi_markov import Recorded, decided
 
 FEATURES, ACTIONS = 4, 5
 SHAPES = [(0, 6, True), (1, 9, False), (2, 1, True), (3, 1, False), (4, 12, True)]  # number, T, end
@@ -131,26 +131,70 @@ def test_batches_are_drawn_by_the_seed_from_all_decisions_alike() -> None:
     assert counts.max() < 260
 
 
-@given(st.integers(0, 2**32), st.floats(0.5, 1.0))
-def test_decisions_keep_the_discounted_return(seed: int, gamma: float) -> None:
+@given(st.integers(0, 2**32), st.floats(0.5, 1.0), st.integers(1, 3))
+def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters: int) -> None:
     draw = np.random.default_rng(seed)
-    steps = int(draw.integers(1, 60))
-    paid = draw.normal(size=(steps, 2))
-    episode: dict[str, Any] = {
-        "features": np.zeros((steps + 1, 2, 1), np.float32),
-        "mask": np.ones((steps + 1, 2, 2), np.int8),
-        "reached": draw.random((steps, 2)) < 0.3,
-        "action": np.zeros((steps, 2), np.int64),
-    }
-    found = list(module._trajectories(episode, paid, gamma, terminated=True))
-    assert len(found) == episode["reached"].any(axis=0).sum()
-    for trajectory, k in zip(found, np.flatnonzero(episode["reached"].any(axis=0)), strict=True):
-        first = int(np.argmax(episode["reached"][:, k]))
-        before = np.concatenate([[0], np.cumsum(trajectory["interval"][:-1])])
-        kept = (gamma**before * trajectory["reward"]).sum()
-        wanted = (gamma ** np.arange(steps - first) * paid[first:, k]).sum()
-        assert kept == pytest.approx(wanted, rel=1e-4, abs=1e-4)
-        assert trajectory["interval"].sum() == steps - first
+    lengths = draw.integers(1, 30, draw.integers(1, 5))
+    total = int(lengths.sum())
+    recorded = Recorded(
+        lengths=lengths,
+        terminated=draw.random(len(lengths)) < 0.5,
+        reached=draw.random((total, clusters)) < draw.choice([0.1, 0.6, 1.0]),
+        action=draw.integers(0, 9, (total, clusters)),
+        paid=draw.normal(size=(total, draw.choice([1, clusters]))),
+    )
+    table = decided(recorded, gamma)
+    stops = np.flatnonzero(table.closing) + 1
+    found = iter(zip(stops - np.diff(stops, prepend=0), stops, strict=True))
+    for e, (length, end) in enumerate(zip(lengths, np.cumsum(lengths), strict=True)):
+        for k in range(clusters):
+            asked = np.flatnonzero(recorded.reached[end - length : end, k])
+            if not asked.size:
+                continue
+            rows = slice(*next(found))
+            assert (table.episode[rows] == e).all()
+            assert (table.agent[rows] == k).all()
+            assert table.seen[rows].tolist() == [t * clusters + k for t in [*asked, length]]
+            answers = recorded.action[end - length : end, k][asked]
+            assert table.action[rows].tolist() == [*answers, 0]
+            assert table.terminal[rows].any() == recorded.terminated[e]
+            assert not table.terminal[rows][:-2].any()
+            assert not table.closing[rows][:-1].any()
+            assert table.interval[rows].sum() == length - asked[0]
+            before = np.cumsum(table.interval[rows]) - table.interval[rows]
+            kept = (gamma**before * table.reward[rows]).sum()
+            paid = np.broadcast_to(recorded.paid, (total, clusters))[end - length : end, k]
+            wanted = (gamma ** np.arange(length - asked[0]) * paid[asked[0] :]).sum()
+            assert kept == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert next(found, None) is None
+
+
+def test_an_agent_that_nobody_asked_has_no_trajectory() -> None:
+    recorded = Recorded(
+        lengths=np.array([2]),
+        terminated=np.array([True]),
+        reached=np.array([[False, True], [False, True]]),
+        action=np.zeros((2, 2), np.int64),
+        paid=np.ones((2, 1)),
+    )
+    assert decided(recorded, 1.0).agent.tolist() == [1, 1, 1]
+    nobody = recorded._replace(reached=np.zeros((2, 2), np.bool_))
+    assert decided(nobody, 1.0).agent.size == 0
+
+
+def test_the_store_under_the_buffer_finds_what_a_list_would_hold() -> None:
+    name, _ = save_tagged(3)
+    buffer = DecisionBuffer(read_decisions(name))
+    listed = [(episode, i) for episode in buffer.episodes for i in range(episode.transition_count)]
+    store = buffer.buffer
+    assert len(store) == store.transition_count == len(listed)
+    for number in (*range(len(listed)), -1, -len(listed)):
+        assert store[number][0] is listed[number][0]
+        assert store[number][1] == listed[number][1]
+    with pytest.raises(IndexError):
+        store[len(listed)]
+    with pytest.raises(DatasetError, match="read several data sets together"):
+        buffer.append_episode(buffer.episodes[0])
 
 
 def test_rewards_are_scaled() -> None:
@@ -223,5 +267,5 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
     lacking = tagged(0, clusters=1, steps=3, terminated=True, features=FEATURES, actions=ACTIONS)
     del lacking.infos["reached"]
     poor = save("tagged/poor-v0", [lacking], load_scenario("tiny"), (1, FEATURES, ACTIONS))
-    with pytest.raises(DatasetError, match="lacks 'reached'"):
+    with pytest.raises(DatasetError, match="lacks 'infos/reached'"):
         read_decisions(poor)

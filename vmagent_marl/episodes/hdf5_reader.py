@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5s
+from h5py import h5a, h5d, h5s
 from numpy.typing import NDArray
 
 from vmagent_marl import sim
@@ -43,8 +43,6 @@ class HDF5Reader:
             ) from None
         self.numbers: list[int] = dataset.episode_indices.tolist()
         self._kinds: dict[str, tuple[np.dtype[Any], Any]] = {}  # and HDF5's own, by path
-        self._group_of = -1
-        self._open_group: Any = None
 
     def __enter__(self) -> HDF5Reader:
         return self
@@ -80,7 +78,7 @@ class HDF5Reader:
 
     def attribute(self, number: int, name: str) -> Any:
         """What is told of episode `number`, as h5py hands it out."""
-        stored = h5a.open(self._group(number), name.encode())
+        stored = h5a.open(self._file.id, name.encode(), obj_name=b"episode_%d" % number)
         path = f"@{name}"
         if path not in self._kinds:
             self._kinds[path] = stored.dtype, stored.get_type()
@@ -90,20 +88,10 @@ class HDF5Reader:
         return value[()]
 
     def _opened(self, number: int, path: str) -> Any:
-        group = self._group(number)
         try:
-            return h5d.open(group, path.encode())
+            return h5d.open(self._file.id, f"episode_{number}/{path}".encode())
         except KeyError:
             raise KeyError(path) from None
-
-    def _group(self, number: int) -> Any:
-        """The group of an episode, the last one kept open."""
-        if self._group_of != number:
-            self._group_of, self._open_group = (
-                number,
-                h5g.open(self._file.id, b"episode_%d" % number),
-            )
-        return self._open_group
 
 
 def load_episodes(dataset: str | MinariDataset) -> list[Episode]:
