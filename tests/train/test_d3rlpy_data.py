@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from d3rlpy.logging import NoopAdapterFactory
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from train.recordings import record, save, small_region, tagged
 
+from vmagent_marl.episodes.minari_format import FILE, dataset_folder
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
@@ -135,18 +137,21 @@ def test_batches_are_drawn_by_the_seed_from_all_decisions_alike() -> None:
 def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters: int) -> None:
     draw = np.random.default_rng(seed)
     lengths = draw.integers(1, 30, draw.integers(1, 5))
-    total = int(lengths.sum())
+    ends = np.cumsum(lengths + 1)
+    total = int(ends[-1])
+    happened = np.ones((total, 1), np.bool_)
+    happened[ends - 1] = False
     recorded = Recorded(
         lengths=lengths,
         terminated=draw.random(len(lengths)) < 0.5,
-        reached=draw.random((total, clusters)) < draw.choice([0.1, 0.6, 1.0]),
-        action=draw.integers(0, 9, (total, clusters)),
-        paid=draw.normal(size=(total, draw.choice([1, clusters]))),
+        reached=happened & (draw.random((total, clusters)) < draw.choice([0.1, 0.6, 1.0])),
+        action=happened * draw.integers(0, 9, (total, clusters)),
+        paid=happened * draw.normal(size=(total, draw.choice([1, clusters]))),
     )
     table = decided(recorded, gamma)
     stops = np.flatnonzero(table.closing) + 1
     found = iter(zip(stops - np.diff(stops, prepend=0), stops, strict=True))
-    for e, (length, end) in enumerate(zip(lengths, np.cumsum(lengths), strict=True)):
+    for e, (length, end) in enumerate(zip(lengths, ends - 1, strict=True)):
         for k in range(clusters):
             asked = np.flatnonzero(recorded.reached[end - length : end, k])
             if not asked.size:
@@ -173,12 +178,12 @@ def test_an_agent_that_nobody_asked_has_no_trajectory() -> None:
     recorded = Recorded(
         lengths=np.array([2]),
         terminated=np.array([True]),
-        reached=np.array([[False, True], [False, True]]),
-        action=np.zeros((2, 2), np.int64),
-        paid=np.ones((2, 1)),
+        reached=np.array([[False, True], [False, True], [False, False]]),
+        action=np.zeros((3, 2), np.int64),
+        paid=np.array([[1.0], [1.0], [0.0]]),
     )
     assert decided(recorded, 1.0).agent.tolist() == [1, 1, 1]
-    nobody = recorded._replace(reached=np.zeros((2, 2), np.bool_))
+    nobody = recorded._replace(reached=np.zeros((3, 2), np.bool_))
     assert decided(nobody, 1.0).agent.size == 0
 
 
@@ -217,6 +222,24 @@ def test_recordings_of_the_simulator_are_read_whole() -> None:
     assert len(trajectories(decisions)) == 6 * 3
     assert decisions.scenario == scenario.as_dict()
     assert not decisions.terminal.any()  # the horizon truncates
+
+
+def test_a_file_that_was_repacked_and_compressed_is_read_alike() -> None:
+    name = record("small/mixed-v0", small_region(), [make_policy("random")], 3)
+    before = read_decisions(name)
+    file = dataset_folder(name) / "data" / FILE
+    packed = file.with_suffix(".packed")
+
+    def copied(path: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            target.create_dataset(path, data=item[()], compression="gzip", shuffle=True)
+
+    with h5py.File(file) as source, h5py.File(packed, "w", track_order=True) as target:
+        source.visititems(copied)
+    packed.replace(file)
+    after = read_decisions(name)
+    for field in ("features", "mask", "action", "reward", "interval", "terminal", "trajectory"):
+        np.testing.assert_array_equal(getattr(before, field), getattr(after, field), field)
 
 
 def test_two_data_sets_make_one() -> None:

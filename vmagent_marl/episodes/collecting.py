@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from minari.dataset.minari_storage import MinariStorage
 
 BLOCKS = "blocks"
-BLOCK_BYTES = 64_000_000  # of a block's arrays, about; a killed run loses less than one a worker
+BLOCK_BYTES = 16_000_000  # of arrays, about: what is lost when killed, and a third of the memory
 BLOCK_EPISODES = 256  # of a block, at most
 VERSIONS = ("vmagent-marl", "numpy", "numba", "gymnasium", "minari", "h5py")
 

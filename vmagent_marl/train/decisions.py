@@ -147,22 +147,22 @@ def _scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
 def _recorded(reader: HDF5Reader, reward: Reward) -> Recorded:
     """All that decides about the rows, which is small beside what was seen."""
 
-    def whole(path: str) -> NDArray[Any]:
-        return np.concatenate([reader.array(number, path) for number in reader.numbers])
+    def shifted(path: str) -> NDArray[Any]:
+        """An info, whose row of zeros stands before an episode's transitions, behind them."""
+        arrays = [reader.array(number, path) for number in reader.numbers]
+        return np.concatenate([arrays[0][1:], *arrays[1:], np.zeros_like(arrays[0][:1])])
 
     rewards = [reader.array(number, "rewards") for number in reader.numbers]
-    lengths = np.array([len(each) for each in rewards])
-    first = np.cumsum(lengths + 1) - lengths - 1  # infos have a row before those of transitions
-    ends = np.array([reader.array(number, "terminations")[-1] for number in reader.numbers])
+    nothing = np.zeros(1)
     if reward == "own":
-        paid = np.delete(whole("infos/agent_rewards"), first, axis=0)
+        paid = shifted("infos/agent_rewards")
     else:
-        paid = np.concatenate(rewards)[:, None]
+        paid = np.concatenate([part for each in rewards for part in (each, nothing)])[:, None]
     return Recorded(
-        lengths=lengths,
-        terminated=ends,
-        reached=np.delete(whole("infos/reached"), first, axis=0).astype(np.bool_),
-        action=np.delete(whole("infos/effective_action"), first, axis=0).astype(np.int64),
+        lengths=np.array([len(each) for each in rewards]),
+        terminated=np.array([reader.array(n, "terminations")[-1] for n in reader.numbers]),
+        reached=shifted("infos/reached").astype(np.bool_, copy=False),
+        action=shifted("infos/effective_action").astype(np.int64, copy=False),
         paid=paid,
     )
 

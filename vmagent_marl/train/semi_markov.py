@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Recorded(NamedTuple):
-    """What happened in E episodes, one behind the other: N transitions of K agents."""
+    """What happened in E episodes of K agents, at the N rows of what was seen, one behind the
+    other; at an episode's last row nothing did, and all is zero."""
 
-    lengths: NDArray[np.int64]  # (E,)
+    lengths: NDArray[np.int64]  # (E,) transitions; an episode has a row more
     terminated: NDArray[np.bool_]  # (E,)
     reached: NDArray[np.bool_]  # (N, K)
     action: NDArray[np.int64]  # (N, K) as it counted
@@ -33,21 +34,18 @@ class Table(NamedTuple):
 
 def decided(recorded: Recorded, gamma: float) -> Table:
     """The decisions of each episode and agent, in this order, each trajectory with its last row."""
-    lengths, reached = recorded.lengths, recorded.reached
-    clusters = reached.shape[1]
-    stop = np.cumsum(lengths + 1)  # an episode has a row more than transitions
-    last = np.zeros(stop[-1], np.bool_)
-    last[stop - 1] = True
-    chosen = _spread_out(reached, last)
-    chosen[last] = np.logical_or.reduceat(reached, np.cumsum(lengths) - lengths)
-    paid, action = _spread_out(recorded.paid, last), _spread_out(recorded.action, last)
+    lengths, clusters = recorded.lengths, recorded.reached.shape[1]
+    begun = np.cumsum(lengths + 1) - lengths - 1
+    last = np.zeros(len(recorded.reached), np.bool_)
+    last[begun + lengths] = True
+    chosen = recorded.reached.copy()
+    chosen[last] = np.logical_or.reduceat(recorded.reached, begun)
     rows = [np.flatnonzero(of_agent) for of_agent in chosen.T]
-    earned = [
-        _earned(each, paid[:, k % paid.shape[1]], gamma) for k, each in enumerate(rows) if each.size
-    ]
+    paid = recorded.paid.T
+    earned = [_earned(each, paid[k % len(paid)], gamma) for k, each in enumerate(rows) if each.size]
     row, reward = np.concatenate(rows), np.concatenate([np.zeros(0), *earned])
     agent = np.repeat(np.arange(clusters), [each.size for each in rows])
-    episode = np.repeat(np.arange(len(stop)), lengths + 1)[row]
+    episode = np.repeat(np.arange(len(lengths)), lengths + 1)[row]
     if clusters > 1:
         order = np.argsort(episode * clusters + agent, kind="stable")
         agent, row, episode, reward = agent[order], row[order], episode[order], reward[order]
@@ -58,12 +56,11 @@ def decided(recorded: Recorded, gamma: float) -> Table:
     terminal = np.zeros(row.size, np.bool_)
     ends = np.flatnonzero(closing)
     terminal[ends - 1] = recorded.terminated[episode[ends]]
-    begun = stop - lengths - 1
     return Table(
         episode=episode,
         seen=(row - begun[episode]) * clusters + agent,
         agent=agent,
-        action=action[row, agent],
+        action=recorded.action[row, agent],
         reward=reward,
         interval=interval,
         terminal=terminal,
@@ -71,17 +68,12 @@ def decided(recorded: Recorded, gamma: float) -> Table:
     )
 
 
-def _spread_out(happened: NDArray[Any], last: NDArray[np.bool_]) -> NDArray[Any]:
-    """What belongs to transitions at the rows of what was seen; zeros at each episode's last."""
-    rows = np.zeros((len(last), happened.shape[1]), happened.dtype)
-    rows[~last] = happened
-    return rows
-
-
 def _earned(
     rows: NDArray[np.int64], paid: NDArray[np.float64], gamma: float
 ) -> NDArray[np.float64]:
     """Discounted sums from each of these rows up to the next one; `paid` is of all rows."""
+    if rows.size == len(paid):
+        return paid  # every row is one
     interval = np.diff(rows, append=len(paid))
     since = np.arange(rows[0], len(paid)) - np.repeat(rows, interval)
     powers = gamma ** np.arange(interval.max())
