@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vmagent_marl.policies import Policy, check_policy
+from vmagent_marl.policies import Policy, check_policy, make_policy
 from vmagent_marl.policies.heuristics import Heuristic
 from vmagent_marl.policies.rollout import Tape, blank_tape, roll
 from vmagent_marl.progress import counter
@@ -16,8 +16,10 @@ from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Metrics, Simulator
 from vmagent_marl.sim.threads import cpus
 from vmagent_marl.trace import Trace
+from vmagent_marl.windows import episode_of
 
 BATCH = 64  # environments side by side; more gain little
+LOOKED_AT = 8  # episodes, to tell how long one is
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,22 @@ def play(
             sim.step(actions)
             tape.returns[:] += sim.own_reward
     return [results[i] for i in range(len(episodes))]
+
+
+def expected_length(scenario: Scenario, *, window: str, seed: int, trace: Trace) -> int:
+    """Transitions of an episode: its horizon, else the longest of a few under first fit."""
+    if isinstance(scenario.horizon, int):
+        return scenario.horizon
+    drawn = episodes_of(scenario, trace, window, seed, LOOKED_AT)
+    played = play(scenario, make_policy("first-fit"), drawn, trace=trace)
+    return max(1, *(each.transitions for each in played))
+
+
+def episodes_of(
+    scenario: Scenario, trace: Trace, window: str, seed: int, number: int
+) -> list[Episode]:
+    """The first of a seed."""
+    return [episode_of(scenario, trace, window, seed=seed, number=i) for i in range(number)]
 
 
 def _ended(sim: Simulator, tape: Tape, b: int) -> Played:
