@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from places import ROOT
+from places import ROOT, real_trace
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.evaluation.demand import demand_of
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
-from vmagent_marl.trace import synthetic_month, write_lifetimes
+from vmagent_marl.trace import NEVER, synthetic_month, write_lifetimes, write_trace
+from vmagent_marl.trace.synthetic.statistics import month_statistics
 
 
 @pytest.fixture
@@ -111,3 +113,36 @@ def test_stale_summaries_and_hints_are_told_beside_a_pool(shelf: Any, tmp_path: 
     over = {line.split(" | ")[0][2:]: line.strip("| ").split(" | ")[1:] for line in hints}
     assert float(over["nilas"][0]) < float(over["first-fit"][0])
     assert len(set(over["first-fit"])) == 1  # which reads no hints
+
+
+def test_synthetic_months_are_told_in_a_table(shelf: Any, tmp_path: Path) -> None:
+    synthetic, page = shelf("synthetic"), tmp_path / "results.md"
+    month = synthetic_month(days=9, seed=5)
+    even, odd = (synthetic.days_of(month, odd) for odd in (False, True))
+    assert len(even) + len(odd) == len(month)
+    assert (int(even.arrival[-1]) // 86_400, int(odd.arrival[-1]) // 86_400) == (4, 3)
+    assert {NEVER} < set(even.departure.tolist())
+    file = tmp_path / "month.h5"
+    write_trace(month, file)
+    page.write_text("# Results\n")
+    synthetic.main(file, seeds=2, write=page)
+    told = page.read_text()
+    assert "| lifetimes, Kolmogorov-Smirnov | 0." in told
+    assert told.count("\n|") == 12
+
+
+def test_the_month_is_measured_again(
+    shelf: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A little is enough to see that what comes out is what the package holds, nearly."""
+    measure, out = shelf("measure_month"), tmp_path / "statistics.json"
+    measure.main(Path(real_trace()), out, rounds=1, seeds=2)
+    found, held = json.loads(out.read_text()), month_statistics().raw
+    assert list(found) == list(held)
+    told = capsys.readouterr().out
+    for name in ("bursts_per_day", "day", "busy_hour", "lt_q", "p0"):
+        assert 0 < measure.difference(held[name], found[name]) < 0.1
+        assert name in told
+    write_lifetimes(synthetic_month(days=32), tmp_path / "other.csv")
+    with pytest.raises(SystemExit, match="'other' is not the month that is measured here"):
+        measure.main(tmp_path / "other.csv")

@@ -333,3 +333,8 @@ def test_two_at_once_spoil_no_file(shop: Shop, tmp_path: Path) -> None:
 def test_a_length_that_is_none(shop: Shop, tmp_path: Path) -> None:
     shop.lengths = "many"
     assert get(shop, tmp_path / "month.csv") == SHA
+
+
+def test_a_hash_that_is_none_costs_no_download(shop: Shop, tmp_path: Path) -> None:
+    assert "'abc' is no sha256" in message_of(shop, tmp_path / "month.csv", sha256="abc")
+    assert shop.asked == []

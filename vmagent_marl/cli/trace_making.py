@@ -128,6 +128,10 @@ def _scale(command: Scale) -> None:
     mix = _mix(command.mix)
     if not mix and (command.thin, command.copies, command.stretch) == (1, 1, 1):
         raise SettingError("nothing to change: give --mix, --thin, --copies or --stretch")
+    if command.shift_days is not None and command.copies == 1:
+        raise SettingError("--shift-days is between copies: give --copies too")
+    if command.stretch_lifetimes and command.stretch == 1:
+        raise SettingError("--stretch-lifetimes is for a time that is stretched: give --stretch")
     check_new(command.out)
     form_by_name(command.out)  # before the work, where it names none
     scaled = load_trace(command.file)

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -50,6 +51,8 @@ def fetch(
         raise TraceError(f"{url}: no address to fetch from; give one that begins with https://")
     if os.path.lexists(path):
         raise TraceError(f"{path} exists: move it away or name another file")
+    if sha256 is not None and not re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", sha256):
+        raise TraceError(f"{sha256!r} is no sha256: give its 64 hexadecimal digits")
     download = _Download(url, path, progress or (lambda done, total: None))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

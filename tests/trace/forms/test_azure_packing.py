@@ -184,7 +184,7 @@ def test_locked_cut_and_false_databases(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="this is an SQLite file, not events"):
         read_trace(path, format="events")
     (tmp_path / "vms.csv").write_text("vmid,cpu,mem,at,lt\n0,1,1,0,5\n")
-    with pytest.raises(TraceError, match="neither SQLite nor a trace in HDF5, not azure-packing"):
+    with pytest.raises(TraceError, match="this is not an SQLite file; let its content"):
         read_trace(tmp_path / "vms.csv", format="azure-packing", machine=MACHINE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,11 @@ def test_nothing_left_and_nothing_left_out(tmp_path: Path) -> None:
         read_trace(path, skip_bad=True)
     path.write_text(LIFETIMES + "0,1,1,0,5\n")
     assert len(read_trace(path, skip_bad=True)) == 1  # a warning would be an error
+
+
+def test_the_warning_comes_back_from_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "vms.csv"
+    path.write_text(LIFETIMES + "0,1,1,5,5\n1,x,1,5,5\n")
+    _, message = left_out(path)
+    again = pickle.loads(pickle.dumps(message))
+    assert (str(again), again.count, again.first) == (str(message), 1, message.first)

@@ -17,7 +17,7 @@ _LISTED = 10  # of the rows that are left out
 class LeftOutWarning(UserWarning):
     """Rows of a file that are not in the trace: how many, and what is wrong with the first ten."""
 
-    def __init__(self, message: str, count: int, first: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, count: int = 0, first: tuple[str, ...] = ()) -> None:
         super().__init__("\n  ".join([message, *first]))
         self.count = count  # rows
         self.first = first  # at most ten, each as "line 3: cpu is 'x'; give a number"

@@ -105,16 +105,15 @@ def _require_kind(path: Path, head: bytes, named: str | None, found: str | None)
     """Refuse a file that is not of the form that was named, and one that is packed."""
     if head.startswith(b"PK\3\4"):
         raise TraceError(f"{path}: this is a zip archive; unpack it and give the file in it")
-    if named is not None and named != found and (found or named in _MAGIC.values()):
-        kind = _KINDS.get(found or "", "neither SQLite nor a trace in HDF5")
-        raise TraceError(
-            f"{path}: this is {kind}, not {named}; name its form or let its content tell"
-        )
+    if found and named not in (None, found):
+        raise TraceError(f"{path}: this is {_KINDS[found]}, not {named}; let its content tell")
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         raise TraceError(
             f"{path}: an HDF5 file that `vmagent-marl trace convert` did not write; give the trace "
             "in CSV, or write it with `vmagent_marl.trace.write_trace`"
         )
+    if not found and named in _KINDS:
+        raise TraceError(f"{path}: this is not {_KINDS[named]}; let its content tell the form")
     if not found and b"\0" in head and not head.startswith(GZIP):
         raise TraceError(f"{path}: this is a binary file; give a trace in CSV, SQLite or HDF5")
 

@@ -12,15 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vmagent_marl.trace.synthetic.plan import Tail
-from vmagent_marl.trace.synthetic.statistics import MonthStatistics
+from vmagent_marl.trace.synthetic.statistics import FloatArray, IntArray, MonthStatistics
 from vmagent_marl.trace.trace import NEVER
 from vmagent_marl.trace.units import DAY, HOUR
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 Phases = Callable[[IntArray, IntArray], FloatArray]
 """Of (n,) cells and (n,) types, no pair twice: where in its cell the pool ends, 0..1."""
 

@@ -13,9 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from vmagent_marl.trace.synthetic.bursts import FloatArray, Hours, IntArray, Requests, draw_requests
+from vmagent_marl.trace.synthetic.bursts import Hours, Requests, draw_requests
 from vmagent_marl.trace.synthetic.plan import DayProfile, MonthPlan, Tail
-from vmagent_marl.trace.synthetic.statistics import MonthStatistics, month_statistics
+from vmagent_marl.trace.synthetic.statistics import (
+    FloatArray,
+    IntArray,
+    MonthStatistics,
+    month_statistics,
+)
 from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import DAY
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,8 @@ from vmagent_marl.trace.synthetic.statistics import month_statistics
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-TYPES, CLASSES = 15, 3
+TYPES, CLASSES, DAYS = 15, 3, 31
+KNOWN = 60  # bursts from which a type and class has a day profile and a spread of its own
 SAME_SECOND = {  # by least size of a burst: levels of how many VMs share the second before's
     2: (0.0, 0.5, 1.0),
     4: (0.0, 0.3, 0.55, 0.8, 1.0),
@@ -70,14 +72,9 @@ class Month:
         np.add.at(found, (self.type, self.cls, self.trace.arrival // period), self.weight)
         return found
 
-    @cached_property
-    def lifetime(self) -> IntArray:
-        """(vm,) s."""
-        return self.trace.departure - self.trace.arrival
-
     def lifetimes(self, t: int, c: int) -> IntArray:
         """(n,) s, of VMs of a type and class."""
-        return self.lifetime[(self.type == t) & (self.cls == c)]
+        return self.trace.lifetime[(self.type == t) & (self.cls == c)]
 
 
 @dataclass(frozen=True)
@@ -107,6 +104,12 @@ class Seconds:
         large = size[1:] >= 10
         counts = [np.bincount(gap[longer & (large == c)] - 1, minlength=10) for c in (0, 1)]
         return cls(same, np.array([count / count.sum() for count in counts]))
+
+    @classmethod
+    def mean(cls, months: Sequence[Seconds]) -> Seconds:
+        """Of several months."""
+        same = {least: np.mean([m.same[least] for m in months], axis=0) for least in SAME_SECOND}
+        return cls(same, np.mean([month.gap for month in months], axis=0))
 
     def corrects(self, drawn: Seconds, raw: dict[str, Any]) -> dict[str, Any]:
         """`p0` and `gap_pmf` with which what is drawn comes nearer to this."""
