@@ -196,6 +196,12 @@ def scenario_from(
     data: Mapping[str, Any], *, where: str = "scenario", lines: Mapping[str, int] | None = None
 ) -> Scenario:
     """A scenario from plain values; errors blame `where` and the lines of the keys."""
+    if isinstance(data.get("trace"), Trace):
+        raise ScenarioError(
+            "trace: a Trace is no part of a scenario, which is written down with what is recorded: "
+            'vm.write_trace(trace, "mine.h5"), then trace="mine.h5"; `evaluate` and '
+            "`Scenario.simulator` also take it as it is"
+        )
     fields = {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
     if isinstance(fields.get("reward"), str):
         fields["reward"] = {fields["reward"]: 1.0}
@@ -363,7 +369,15 @@ def _warn_of_oversize(scenario: Scenario, rules: Rules, trace: Trace) -> None:
     )
     if scenario.turned_away == "wait":
         raise ScenarioError(f"{message} and would wait for ever: give larger servers or halve them")
-    warnings.warn(f"{message}: they can only be turned away", OversizeWarning, stacklevel=4)
+    ends = ", and each ends its episode" if scenario.turned_away == "end" else ""
+    vcpu, memory = trace.cpu[rows[0]] / MILLI, trace.memory[rows[0]] / MIB
+    kind = f"{vcpu:.12g}x{memory:.12g}"
+    warnings.warn(
+        f"{message}: they can only be turned away{ends}: give larger nodes (node_cpu, node_memory) "
+        f"or leave such types out (`vmagent-marl trace scale ... --mix {kind}=0`)",
+        OversizeWarning,
+        stacklevel=4,
+    )
 
 
 def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
