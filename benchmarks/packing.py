@@ -42,8 +42,8 @@ and dot product do so by themselves. How the published server best fit sums a se
 told; the package's sums the scarcer resource of each node. *Error*: standard deviation of the
 logarithm of a lifetime hint over the lifetime; 0 is the truth, 1 is off by a factor of 2.7. *Lost*:
 cpu-seconds of VMs turned away over those of all, each clipped at the last arrival, up to which the
-month is played; the bound is fluid: no policy loses less, not even one that knows the future and may
-split and interrupt VMs. What turns away few VMs may turn away many cpu-seconds."""
+month is played; the bound is fluid: no policy loses less, not even one that knows the future and
+may split and interrupt VMs. What turns away few VMs may turn away many cpu-seconds."""
 
 
 def month_at(trace: Path | None) -> Path:

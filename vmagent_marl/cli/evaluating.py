@@ -33,7 +33,7 @@ def evaluate(
     """Play policies on held-out windows and compare them.
 
     The first policy is the baseline, from which the differences of the others are told. A trace
-    with bad rows, or one that is read with options, goes through `vmagent-marl trace convert` first.
+    with bad rows, or one read with options, goes through `vmagent-marl trace convert` first.
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
