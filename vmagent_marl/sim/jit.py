@@ -53,7 +53,7 @@ def entry(function: Function) -> Function:
 def _stamp() -> str:
     """Digest of every file that holds kernels or constants that are compiled into them."""
     digest = hashlib.sha256()
-    for file in sorted((_PACKAGE / "sim").glob("*.py")) + sorted(_PACKAGE.glob("policies/*.py")):
+    for file in sorted(_PACKAGE.glob("*/*.py")):
         text = file.read_bytes()
         if file.parent.name == "sim" or b"sim.jit import" in text:
             digest.update(text)
