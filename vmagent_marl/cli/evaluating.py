@@ -32,26 +32,22 @@ def evaluate(
 ) -> None:
     """Play policies on held-out windows and compare them.
 
-        The first policy is the baseline, from which the differences of the others are told. A trace
-    <<<<<<< HEAD
-        with bad rows, or one read with options, goes through `vmagent-marl trace convert` first.
-    =======
-        with bad rows, or one that needs options to be read, goes through `trace convert` first.
-    >>>>>>> papercuts
+    The first policy is the baseline, from which the differences of the others are told. A trace
+    with bad rows, or one that needs options to be read, goes through `trace convert` first.
 
-        Args:
-            scenario: a name from `vmagent-marl list`, or the path of a YAML file.
-            policy: names of heuristics, or checkpoints (.pt); all, or none: every heuristic that fits.
-            trace: a trace file in the place of the scenario's own.
-            windows: rows of the trace from which episodes are drawn.
-            episodes: how many.
-            seed: from which their starts and all draws come.
-            starts: a file with a row of the trace a line; one episode begins at each, instead.
-            servers: of each cluster, in the place of the scenario's own.
-            set: other fields of the scenario, as name=value.
-            json: write everything there, episode by episode.
-            plot: draw the scores there (.png, .svg or .pdf).
-            quiet: no progress bar.
+    Args:
+        scenario: a name from `vmagent-marl list`, or the path of a YAML file.
+        policy: names of heuristics, or checkpoints (.pt); all, or none: every heuristic that fits.
+        trace: a trace file in the place of the scenario's own.
+        windows: rows of the trace from which episodes are drawn.
+        episodes: how many.
+        seed: from which their starts and all draws come.
+        starts: a file with a row of the trace a line; one episode begins at each, instead.
+        servers: of each cluster, in the place of the scenario's own.
+        set: other fields of the scenario, as name=value.
+        json: write everything there, episode by episode.
+        plot: draw the scores there (.png, .svg or .pdf).
+        quiet: no progress bar.
     """
     from vmagent_marl.evaluation import ALL, print_scores, read_starts, write_json
     from vmagent_marl.evaluation import evaluate as play_and_score
