@@ -34,7 +34,7 @@ def test_episodes_are_ours(name, fields):
             if now is None:
                 assert rewards[b] == 0
                 continue
-            assert rewards[b] == now.reward.mean()
+            assert rewards[b] == pytest.approx(now.reward.mean(), rel=1e-12)
             assert (terminated[b], truncated[b]) == (now.terminated, now.truncated)
             assert (seen["observation"][b] == now.seen_after).all()
         for b in np.flatnonzero(~over):

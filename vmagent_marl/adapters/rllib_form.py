@@ -28,6 +28,10 @@ class MaskedParallelEnv(ClusterParallelEnv):
             for agent in self.possible_agents
         }
 
+    def observations(self) -> dict[str, Any]:
+        """Every agent's observation."""
+        return {agent: self.observation_of(k) for k, agent in enumerate(self.possible_agents)}
+
     def observation_of(self, k: int) -> dict[str, Any]:
         """A copy of what cluster k sees, which no later step changes."""
         view = self.game.view
