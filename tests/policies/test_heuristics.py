@@ -10,7 +10,7 @@ from places import real_trace, reference
 from oracle.slow_rules import is_empty, slow_pack, slow_pass, the_mix
 from vmagent_marl.errors import PolicyError, UnknownNameError
 from vmagent_marl.policies import about_policy, check_policy, make_policy, policy_names
-from vmagent_marl.policies.heuristics import PACKING, PASSING
+from vmagent_marl.policies.heuristics import HINTED, PACKING, PASSING
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.sim.state import HOME, ROW
@@ -23,7 +23,9 @@ MANY_SIZES = {
 }
 
 
-@pytest.mark.parametrize("rule", [rule for rule in PACKING if rule != "random"])
+@pytest.mark.parametrize(
+    "rule", [rule for rule in PACKING if rule != "random" and PACKING[rule] not in HINTED]
+)
 def test_packing_is_its_definition(rule):
     scenario = load_scenario("recovering", turned_away="count", servers=3)
     sim = scenario.simulator(batch=3)
@@ -218,3 +220,16 @@ def test_environments_that_have_ended_are_passed_over(name):
         assert (chances[ended] == 0).all()
         sim.step(actions)
     assert sim.state.clock[0, ROW] == rows
+
+
+def test_rules_that_read_hints_refuse_a_game_that_gives_none():
+    """Before a kernel reads what is not there."""
+    from vmagent_marl.policies.rollout import blank_tape, roll
+
+    sim = load_scenario("recovering").simulator(batch=2)
+    sim.reset({0: Episode(0), 1: Episode(5)})
+    for name in ("nilas", "release-fit"):
+        with pytest.raises(PolicyError, match="reads lifetime hints and the game gives none"):
+            make_policy(name).act(sim, sim.keys())
+        with pytest.raises(PolicyError, match="reads lifetime hints and the game gives none"):
+            roll(sim, make_policy(name), np.arange(2), blank_tape(sim.layout, 2))

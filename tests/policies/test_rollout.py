@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import World, worlds
-from vmagent_marl.policies.heuristics import PACKING, PASSING, Heuristic
+from vmagent_marl.policies.heuristics import HINTED, PACKING, PASSING, Heuristic
 from vmagent_marl.policies.rollout import Tape, blank_tape, longer, roll
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.rules import NO_SUMMARIES
@@ -70,8 +70,10 @@ def assert_same_arrays(simulator: Simulator, other: Simulator) -> None:
 
 def playable(world: World, heuristic: Heuristic) -> Heuristic:
     """A heuristic that the world tells enough."""
-    if heuristic.needs == "summaries" and world.rules.summaries == NO_SUMMARIES:
-        return replace(heuristic, passing=PASSING["accept-always"])
+    if "summaries" in heuristic.needs and world.rules.summaries == NO_SUMMARIES:
+        heuristic = replace(heuristic, passing=PASSING["accept-always"])
+    if heuristic.packing in HINTED and not world.rules.hints:
+        heuristic = replace(heuristic, packing=PACKING["server-best-fit"])
     return heuristic
 
 

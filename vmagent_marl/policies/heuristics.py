@@ -96,6 +96,13 @@ class Heuristic:
             return needs
         return "summaries and lifetimes" if needs == "summaries" else "lifetimes"
 
+    def check_hints(self, batch: Simulator) -> None:
+        """Refuse to read lifetimes that nobody foretells: kernels do not look where they read."""
+        if self.packing in HINTED and not batch.rules.hints:
+            raise PolicyError(
+                f"policy {self.name!r} reads lifetime hints and the game gives none: set `hints`"
+            )
+
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -104,6 +111,7 @@ class Heuristic:
             raise PolicyError(
                 f"keys are {keys.dtype} {keys.shape}: give the batch's own, `batch.keys()`"
             )
+        self.check_hints(batch)
         actions = np.empty((batch.batch, batch.clusters), np.int64)
         chances = np.empty((batch.batch, batch.clusters), np.float64)
         _act(batch.world, keys, self.rule, actions, chances)

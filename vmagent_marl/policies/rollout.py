@@ -96,6 +96,7 @@ def roll(
     `threads` share them; what comes out is the same. Returns whether all of them have ended; if
     not, the tape is full.
     """
+    heuristic.check_hints(simulator)
     table, rule = pack(tape), heuristic.rule
     threads = max(1, min(threads, which.size))
 
