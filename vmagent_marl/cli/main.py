@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from vmagent_marl import __version__
-from vmagent_marl.cli import collecting, evaluating, looking, programs, tracing
+from vmagent_marl.cli import collecting, datasets, evaluating, looking, programs, tracing
 from vmagent_marl.cli.demo import demo
 from vmagent_marl.errors import VmagentError
 
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": looking.list_all,
     "trace": tracing.trace,
     "collect": collecting.collect,
+    "dataset": datasets.dataset,
     "evaluate": evaluating.evaluate,
     "run": programs.run,
     "copy": programs.copy,

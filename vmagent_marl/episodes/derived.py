@@ -120,8 +120,10 @@ def flat(metadata: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
     """Metadata of an episode as HDF5's attributes take them: `metrics/placed` and so on."""
     found: dict[str, Any] = {}
     for key, value in metadata.items():
-        inner = flat(value, f"{parent}{key}/") if isinstance(value, Mapping) else {}
-        found |= inner or {f"{parent}{key}": value}
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{parent}{key}/")
+        else:
+            found[f"{parent}{key}"] = value
     return found
 
 

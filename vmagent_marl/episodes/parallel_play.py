@@ -143,7 +143,7 @@ class _Stage:
         row = np.zeros((len(stacking.agents), *stacking.seen_shape), stacking.observations[0].dtype)
         masks = np.zeros((len(stacking.agents), stacking.action_count), np.int8)
         for k, agent in enumerate(stacking.agents):
-            masks[k, 0] = agent not in living
+            masks[k, :1] = agent not in living
             if agent not in seen:
                 continue
             given, told = seen[agent], infos.get(agent, {}).get(MASK)
