@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vmagent_marl.episodes.arrays import Arrays
 from vmagent_marl.episodes.coverage import Statistics
 from vmagent_marl.episodes.episode import Episode
-from vmagent_marl.episodes.faults import Faults, missing_groups
+from vmagent_marl.episodes.faults import Faults
 from vmagent_marl.episodes.invariants import mask_faults, probability_faults, value_faults
+from vmagent_marl.episodes.reading import read_episodes
 from vmagent_marl.episodes.recipe import Recipe
 from vmagent_marl.episodes.record import Mixture
 from vmagent_marl.episodes.replaying import replay
-from vmagent_marl.episodes.stored_form import Column, episode_from, read_columns
+from vmagent_marl.episodes.stored_form import Column, episode_from
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.policies import Policy
-from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.trace import Trace
@@ -57,35 +58,24 @@ class Auditor:
         self._waiting: list[Episode] = []
 
     def look(self, file: Path, metadata: Mapping[str, Any], progress: bool) -> None:
-        """Check every episode; raises what HDF5 does for a file that it cannot open."""
-        import h5py
-
-        episodes = int(metadata["total_episodes"])
-        with (
-            h5py.File(file, "r") as stored,
-            counter("Verifying", episodes, unit="episodes", shown=progress) as move,
+        """Check every episode."""
+        columns, faults = self._made.columns, self._faults
+        for k, arrays, attributes in read_episodes(
+            file, metadata, columns, faults, progress=progress
         ):
-            for told in missing_groups(stored, episodes):
-                self._faults.add("episodes", told)
-            for k in range(episodes):
-                self._episode(stored, k)
-                move()
-            self._replay()
-        if self.steps != metadata["total_steps"]:
-            told = f"{self.steps:,} transitions in place of {metadata['total_steps']:,}"
-            self._faults.add("episodes", told)
+            try:
+                episode = episode_from(arrays, attributes)
+            except DatasetError as error:
+                faults.add("arrays", f"episode {k}: {error}")
+            else:
+                with np.errstate(all="ignore"):  # what is broken may be infinite
+                    self._episode(k, episode, arrays, attributes)
+        self._replay()
 
-    def _episode(self, stored: Any, k: int) -> None:
+    def _episode(
+        self, k: int, episode: Episode, arrays: Arrays, attributes: Mapping[str, Any]
+    ) -> None:
         """Check one episode, and have it replayed with others."""
-        try:
-            group = stored[f"episode_{k}"]
-            arrays = read_columns(group, self._made.columns)
-            attributes = dict(group.attrs)
-            episode = episode_from(arrays, attributes)
-        except (DatasetError, OSError, KeyError, RuntimeError) as error:
-            if f"episode_{k}" in stored:
-                self._faults.add("arrays", f"episode {k}: {error}")
-            return
         self.episodes += 1
         self.steps += len(episode)
         sound = playable = True

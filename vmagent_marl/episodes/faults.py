@@ -55,15 +55,3 @@ def unlike(stored: Any, counted: Any, path: str = "") -> Iterator[str]:
     numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (stored, counted))
     if stored != counted and not (numbers and math.isclose(stored, counted, rel_tol=CLOSE)):
         yield f"{path} is {stored} in the metadata and {counted} in the data"
-
-
-def missing_groups(stored: Any, episodes: int) -> Iterator[str]:
-    """Episodes that are not where they belong."""
-    there, wanted = set(stored), {f"episode_{k}" for k in range(episodes)}
-    if wanted - there:
-        yield f"missing: {', '.join(sorted(wanted - there)[:3])} ({len(wanted - there):,} in all)"
-    if there - wanted:
-        yield f"too many: {', '.join(sorted(there - wanted)[:3])}"
-    for k in range(episodes):
-        if f"episode_{k}" in there and stored[f"episode_{k}"].attrs.get("id") != k:
-            yield f"episode_{k} says that it is {stored[f'episode_{k}'].attrs.get('id')}"
