@@ -17,6 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 FORM = "vmagent_marl_form"  # key in the metadata of sets that no recipe makes
 PARALLEL, AGENT, TORCHRL = "parallel", "agent", "torchrl"  # what stands there as `form`
 LIVES = ("agent_terminated", "agent_truncated")  # infos of games whose agents end one by one
+TOGETHER = 16  # episodes read before the file is opened anew; HDF5 keeps memory while it is open
 ROWS = ("observations", "masks")  # have a row more than there are transitions
 
 
@@ -33,7 +34,12 @@ def iterate_arrays(dataset: str | MinariDataset) -> Iterator[Arrays]:
     `DatasetError` for a data set that this package did not write.
     """
     data = opened(dataset)
-    return (_stacked(episode, data.id) for episode in data.iterate_episodes())
+    indices = list(data.episode_indices)
+    return (
+        _stacked(episode, data.id)
+        for first in range(0, len(indices), TOGETHER)
+        for episode in data.iterate_episodes(indices[first : first + TOGETHER])
+    )
 
 
 def opened(dataset: str | MinariDataset) -> Any:
