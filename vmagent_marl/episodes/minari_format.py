@@ -17,7 +17,7 @@ from minari.namespace import create_namespace, list_local_namespaces
 from minari.storage import get_dataset_path
 from numpy.typing import NDArray
 
-from vmagent_marl import __version__, sim
+from vmagent_marl import sim
 from vmagent_marl.envs.registration import SINGLE, gym_id
 from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
 from vmagent_marl.episodes.block import metrics_from
@@ -30,7 +30,7 @@ OWN = "vmagent_marl"  # key of what is ours in the metadata
 NAMESPACE = "vmagent"
 FILE = "main_data.hdf5"
 AUTHOR = "The vmagent_marl authors"
-REQUIREMENTS = [f"vmagent-marl>={__version__}"]  # Minari names what is missing by it
+REQUIREMENTS = ["vmagent-marl"]  # Minari names what is missing by it
 OF_AGENTS = ("agent_rewards", "behavior_logp", "reached", "effective_action")  # infos (T+1, K)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SLACK, ROOM_AN_EPISODE = 1.25, 96_000  # HDF5's chunks and tables beside the arrays, bytes
