@@ -27,8 +27,8 @@ def verify(name: str, *, trace: str | None = None, progress: bool = False) -> It
     statistics     recomputed
     environment    `recover_environment()` replays the first episode as Gymnasium has it
 
-    A check that fails does not stop those that can do without it. The last four, and `starts`, are
-    for what this package's own game recorded. `trace`: a file in the scenario's place, for a data
+    A check that fails does not stop those that can do without it. `metadata`, `starts` and the last
+    four are of our own game, and not of what `record_parallel` recorded. `trace`: a file in the scenario's place, for a data
     set that was recorded elsewhere; it is to hold the very same rows. Raises `UnknownNameError` for
     an id that is not here, and `DatasetError` for a data set that keeps no checksum.
     """
@@ -39,6 +39,8 @@ def verify(name: str, *, trace: str | None = None, progress: bool = False) -> It
         minari_format.load_dataset(name)  # says which is the nearest id
     try:
         metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        if not isinstance(metadata, dict):
+            raise ValueError("it is no mapping")
     except (OSError, ValueError) as error:
         yield Check("metadata", False, f"metadata.json cannot be read ({error})")
         return
