@@ -7,7 +7,6 @@ checkout, or in the folder that $VMAGENT_TRACE_DIR names.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import time
 from collections.abc import Mapping
@@ -15,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from results import measured_at, write_section
 from rich.console import Console
 from rich.table import Table
 
-from vmagent_marl.trace import Trace, read_trace, synthetic_month
+from vmagent_marl.trace import NEVER, Trace, read_trace, synthetic_month
 from vmagent_marl.trace.likeness import DISTANCES, completed, likeness
 from vmagent_marl.trace.units import DAY
 
 FILE = "huawei-east-1-lifetimes.csv"
 HORIZON = 31 * DAY  # s
-MARK = "<!-- synthetic -->"
 HEADINGS = ("distance", "mean", "sd", "earlier model", "real odd days / even days")
 
 KNOWN = {  # what an earlier model reached, which knew no busy hours and no long-lived days
@@ -52,17 +51,12 @@ def real_month() -> Path | None:
 
 def days_of(trace: Trace, odd: bool) -> Trace:
     """The requests of every second day, each day moved to the place of its pair of days."""
-    chosen = (trace.arrival // DAY % 2 == 1) == odd
-    moved = (trace.arrival[chosen] // DAY + 1) // 2 * DAY
-    return Trace(
-        name=trace.name,
-        vm=trace.vm[chosen],
-        arrival=trace.arrival[chosen] - moved,
-        departure=trace.departure[chosen] - moved,
-        cpu=trace.cpu[chosen],
-        memory=trace.memory[chosen],
-        start_hour=trace.start_hour,
-    )
+    rows = np.flatnonzero((trace.arrival // DAY % 2 == 1) == odd)
+    arrival, lifetime = trace.arrival[rows], trace.lifetime[rows]
+    arrival = arrival - (arrival // DAY + 1) // 2 * DAY
+    never = lifetime == NEVER
+    departure = np.where(never, NEVER, arrival + np.where(never, 0, lifetime))
+    return trace.chosen(rows, arrival=arrival, departure=departure)
 
 
 def measure(real: Trace, seeds: int) -> dict[str, np.ndarray]:
@@ -95,30 +89,23 @@ def rows_of(measured: Mapping[str, np.ndarray], halves: Mapping[str, float]) -> 
     ]
 
 
-def write_rows(file: Path, rows: list[list[str]], about: str) -> None:
-    """In the place of what stands between the marks of a Markdown file."""
-    lines = [
-        about,
-        "",
-        f"| {' | '.join(HEADINGS)} |",
-        "|---|---:|---:|---:|---:|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-    before, _, rest = file.read_text(encoding="utf-8").partition(MARK)
-    _, _, after = rest.partition(MARK)
-    file.write_text("\n".join([f"{before}{MARK}", *lines, f"{MARK}{after}"]), encoding="utf-8")
+def markdown(rows: list[list[str]]) -> str:
+    """The table as the page of results has it."""
+    lines = [" | ".join(HEADINGS), "---|---:|---:|---:|---:", *map(" | ".join, rows)]
+    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
 
 
-def main(seeds: int = 10, write: Path | None = None) -> None:
+def main(trace: Path | None = None, seeds: int = 10, write: Path | None = None) -> None:
     """Print each distance over so many seeds, and how long a month takes to draw.
 
     Args:
+        trace: the real month; by default where this looks for it.
         seeds: months to draw.
         write: a Markdown file whose part between the synthetic marks is replaced.
     """
-    file = real_month()
+    file = trace or real_month()
     if file is None:
-        sys.exit(f"{FILE} is not in ../shared/data: set VMAGENT_TRACE_DIR to its folder")
+        sys.exit(f"{FILE} is not in ../shared/data: give --trace, or set VMAGENT_TRACE_DIR")
     real = read_trace(file)
     halves = likeness(days_of(real, odd=False), days_of(real, odd=True))
     rows = rows_of(measure(real, seeds), halves)
@@ -127,14 +114,12 @@ def main(seeds: int = 10, write: Path | None = None) -> None:
         found.add_row(*row)
     Console(width=120).print(found)
     about = (
-        f"`python benchmarks/synthetic.py`, {seeds} seeds; {seconds_to_draw():.3f} s a month of "
-        f"{len(synthetic_month()):,} VMs; Python {platform.python_version()}, numpy "
-        f"{np.__version__}, one core ({platform.machine()})."
+        f"`python benchmarks/synthetic.py` at {measured_at()}; {seeds} seeds; "
+        f"{seconds_to_draw():.3f} s a month of {len(synthetic_month()):,} VMs."
     )
     print(about)
     if write is not None:
-        write_rows(write, rows, about)
-        print(write)
+        write_section(write, "Synthetic", f"{about}\n\n{markdown(rows)}")
 
 
 if __name__ == "__main__":

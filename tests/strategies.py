@@ -19,8 +19,10 @@ from vmagent_marl.sim.rules import (
     DRAIN,
     END,
     FULL,
+    HINTS,
     LEAST_LOADED,
     MEMORY,
+    NO_HINTS,
     NO_SUMMARIES,
     OUTAGE,
     PINNED,
@@ -145,6 +147,8 @@ def all_rules(draw: st.DrawFn, huge: bool = True) -> Rules:
         summary_every=draw(st.sampled_from(PERIODS)),
         weights=np.array([weight() for _ in NAMES]),
         share=draw(st.sampled_from([0.0, 1.0, 0.5, 0.3])),
+        hints=draw(st.sampled_from([NO_HINTS, HINTS])),
+        hint_error=draw(st.sampled_from([0.0, 0.0, 0.5, 4.0])),
     )
 
 

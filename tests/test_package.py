@@ -85,7 +85,7 @@ def test_a_wheel_in_a_clean_environment(tmp_path):
     for shelf, suffix in catalog.SHELVES.items():
         for name in catalog.names(shelf):
             assert f"vmagent_marl/_catalog/{shelf}/{name}{suffix}" in inside
-    assert "vmagent_marl/trace/huawei_east_1_statistics.json" in inside
+    assert "vmagent_marl/trace/synthetic/huawei_east_1_statistics.json" in inside
     assert "vmagent_marl/py.typed" in inside
     assert not any(name.startswith(("tests", "benchmarks", "scenarios")) for name in inside)
 

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     from vmagent_marl.evaluation import evaluate
     from vmagent_marl.policies import make_policy
     from vmagent_marl.scenario import Scenario, load_scenario
-    from vmagent_marl.trace import Trace, read_trace, synthetic_month
+    from vmagent_marl.trace import (
+        LeftOutWarning,
+        Trace,
+        read_trace,
+        synthetic_month,
+        write_trace,
+    )
 
 # Imported when first used, so that the package itself loads nothing heavier than numpy.
 _HOME = {
+    "LeftOutWarning": "vmagent_marl.trace",
     "Scenario": "vmagent_marl.scenario",
     "Trace": "vmagent_marl.trace",
     "collect": "vmagent_marl.episodes",
@@ -34,8 +41,10 @@ _HOME = {
     "read_trace": "vmagent_marl.trace",
     "synthetic_month": "vmagent_marl.trace",
     "vector_env": "vmagent_marl.envs",
+    "write_trace": "vmagent_marl.trace",
 }
 __all__ = [
+    "LeftOutWarning",
     "Scenario",
     "Trace",
     "collect",
@@ -47,6 +56,7 @@ __all__ = [
     "read_trace",
     "synthetic_month",
     "vector_env",
+    "write_trace",
 ]
 
 

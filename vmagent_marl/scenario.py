@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_CLUSTERS = 32  # as the kernels number them
 MOST_SERVERS = 10**6
+MOST_SIGMA = 10  # of hints: a factor of ten thousand, up or down
 REWARDS = ("placed", "cpu", "wait", "balance", "profit", "server_hours")  # as the kernel has them
 
 
@@ -67,6 +68,13 @@ class Reach:
     plus: int
 
 
+@dataclass(frozen=True)
+class WrongHints:
+    """Lifetime hints that are off by a log-normal factor."""
+
+    log_sigma: float  # standard deviation of log(hint / lifetime)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Everything about a game but its players. Per-cluster fields take one value or a list."""
@@ -93,6 +101,7 @@ class Scenario:
     home: Literal["round-robin", "random", "pinned", "least-loaded"] = "round-robin"
     summaries: Literal["none", "coarse", "full"] = "none"
     summary_every: int = 0  # s between publications; 0: always fresh
+    hints: Literal["none", "exact"] | WrongHints = "none"  # what is foretold of lifetimes
     horizon: int | Reach | None = None  # requests after which an episode is truncated
     horizon_seconds: int | None = None  # s after which it is truncated
 
@@ -187,6 +196,12 @@ def scenario_from(
     data: Mapping[str, Any], *, where: str = "scenario", lines: Mapping[str, int] | None = None
 ) -> Scenario:
     """A scenario from plain values; errors blame `where` and the lines of the keys."""
+    if isinstance(data.get("trace"), Trace):
+        raise ScenarioError(
+            "trace: a Trace is no part of a scenario, which is written down with what is recorded: "
+            'vm.write_trace(trace, "mine.h5"), then trace="mine.h5"; `evaluate` and '
+            "`Scenario.simulator` also take it as it is"
+        )
     fields = {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
     if isinstance(fields.get("reward"), str):
         fields["reward"] = {fields["reward"]: 1.0}
@@ -243,6 +258,10 @@ def _check(scenario: Scenario) -> None:
     require(
         not isinstance(scenario.horizon, Reach) or scenario.clusters == 1,
         "horizon: first fit's reach is that of one cluster: give a number of requests",
+    )
+    require(
+        not isinstance(scenario.hints, WrongHints) or 0 <= scenario.hints.log_sigma <= MOST_SIGMA,
+        f"hints: {scenario.hints} are beyond sense: give a log_sigma of 0 to {MOST_SIGMA}",
     )
     if scenario.expansion:
         order = scenario.expansion
@@ -313,6 +332,8 @@ def _rules(scenario: Scenario) -> Rules:
         summary_every=scenario.summary_every,
         weights=np.array(weights, np.float64),
         share=scenario.share,
+        hints=units.NO_HINTS if scenario.hints == "none" else units.HINTS,
+        hint_error=scenario.hints.log_sigma if isinstance(scenario.hints, WrongHints) else 0.0,
     )
 
 
@@ -348,7 +369,15 @@ def _warn_of_oversize(scenario: Scenario, rules: Rules, trace: Trace) -> None:
     )
     if scenario.turned_away == "wait":
         raise ScenarioError(f"{message} and would wait for ever: give larger servers or halve them")
-    warnings.warn(f"{message}: they can only be turned away", OversizeWarning, stacklevel=4)
+    ends = ", and each ends its episode" if scenario.turned_away == "end" else ""
+    vcpu, memory = trace.cpu[rows[0]] / MILLI, trace.memory[rows[0]] / MIB
+    kind = f"{vcpu:.12g}x{memory:.12g}"
+    warnings.warn(
+        f"{message}: they can only be turned away{ends}: give larger nodes (node_cpu, node_memory) "
+        f"or leave such types out (`vmagent-marl trace scale ... --mix {kind}=0`)",
+        OversizeWarning,
+        stacklevel=4,
+    )
 
 
 def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:

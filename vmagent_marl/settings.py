@@ -6,6 +6,7 @@ It serves every file that people write (scenarios, recipes) and the same fields 
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ import yaml
 from vmagent_marl.errors import SettingError, nearest
 
 T = TypeVar("T")
+
+AS_GIVEN = "as given: "  # begins an error about what the caller gives, beside a file
 
 
 def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -62,7 +65,7 @@ def build(
     def place(key: str) -> str:
         if lines is None:
             return where
-        return f"{where}:{lines[key]}" if key in lines else "as given"  # and not in the file
+        return f"{where}:{lines[key]}" if key in lines else AS_GIVEN.removesuffix(": ")
 
     values = {}
     for key, value in data.items():
@@ -76,7 +79,8 @@ def build(
     try:
         return kind(**values)
     except SettingError as error:
-        raise SettingError(f"{where}: {error}") from None
+        key = re.split("[:.]", str(error), maxsplit=1)[0]  # messages begin with their field
+        raise SettingError(f"{place(key) if key in values else where}: {error}") from None
 
 
 def _convert(value: Any, hint: Any, place: str) -> Any:

@@ -52,10 +52,20 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
     elif scenario.horizon_seconds is not None and stop > first:
         last = trace.arrival[stop - 1] - scenario.horizon_seconds
         room = stop - int(np.searchsorted(trace.arrival[first:stop], last, side="right")) - first
-    if stop - first <= room:
+    rows = stop - first
+    if not rows:
         raise ScenarioError(
-            f"window {window!r} of trace {trace.name!r} has {stop - first} rows and an episode of "
-            f"scenario {scenario.name!r} needs {room}: give a shorter horizon or a longer trace"
+            f"window {window!r} of trace {trace.name!r} is empty: {len(trace)} rows are too few "
+            "for windows: give `all` (--windows all) or a longer trace"
+        )
+    if rows <= room:
+        shorter = "horizon_seconds"
+        if isinstance(scenario.horizon, int):
+            shorter = f"horizon={rows // 2}" if rows > 1 else "horizon"
+        raise ScenarioError(
+            f"window {window!r} of trace {trace.name!r} has {rows} rows and an episode of scenario "
+            f"{scenario.name!r} needs {room}: give a shorter horizon (--set {shorter}) or a longer "
+            "trace"
         )
     return first, stop - room
 

@@ -192,20 +192,22 @@ def test_fetch_of_what_is_not_the_file(
     command, address = command[:-1], command[-1]
     assert "404" in fails(capsys, *command, f"{address}/none.csv")
     assert "begins with '<html>'" in fails(capsys, *command, f"{address}/page.csv")
-    assert "its sha256 is" in fails(capsys, *command, f"{address}/month.csv", "--sha256", "00")
+    assert "its sha256 is" in fails(capsys, *command, f"{address}/month.csv", "--sha256", "0" * 64)
     assert not list(tmp_path.glob("month.csv*"))
 
 
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("trace synthesize {out} --rate 0", "rate is 0.0; give a finite number above 0"),
+        ("trace synthesize {out} --rate 0", "rate is 0.0; give a number above 0, at most"),
         ("trace synthesize {out} --burstiness -1", "burstiness is -1.0; give 0"),
         ("trace synthesize {out} --mix 4x8", "--mix 4x8: is no type and number: write 4x8=2"),
         ("trace synthesize {out} --mix 4x9=2", "unknown VM type '4x9': did you mean"),
         ("trace synthesize {out} --mix 4x8=many", "--mix 4x8=many: is no type and number"),
         ("trace synthesize {folder} --days 1", "exists: move it away"),
         ("trace scale {file} {out}", "nothing to change: give --mix, --thin"),
+        ("trace scale {file} {out} --thin 0.5 --shift-days 2", "give --copies too"),
+        ("trace scale {file} {out} --thin 0.5 --stretch-lifetimes", "give --stretch"),
         ("trace scale nowhere.csv {out} --thin 0.5", "nowhere.csv: no such file"),
         ("trace scale {file} {out} --thin 2", "share is 2.0; give a number above 0"),
         ("trace scale {file} {folder}/a.parquet --thin 0.5", "a.parquet"),

@@ -24,33 +24,39 @@ with warnings.catch_warnings():  # PettingZoo's tests import its games the way i
     )
 
 SCENARIOS = catalog.names("scenarios")
+ACTIONS = ["slots", "top-3"]
 # PettingZoo advises against dictionaries and asks for plain arrays; the mask needs one
 EXPECTED = pytest.mark.filterwarnings("ignore::UserWarning:pettingzoo.*")
 
 
 @EXPECTED
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("mask_in", ["obs", "info"])
-def test_parallel_api(name, mask_in):
-    parallel_api_test(vm.parallel_env(name, horizon=60, mask_in=mask_in), num_cycles=150)
+@pytest.mark.parametrize("mask_in", ["obs", "info", "both"])
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_parallel_api(name, mask_in, actions):
+    env = vm.parallel_env(name, horizon=60, mask_in=mask_in, actions=actions)
+    parallel_api_test(env, num_cycles=150)
 
 
 @EXPECTED
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_aec_api(name):
-    api_test(vm.env(name, horizon=60), num_cycles=150)
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_aec_api(name, actions):
+    api_test(vm.env(name, horizon=60, actions=actions), num_cycles=150)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_seeds(name):
-    parallel_seed_test(lambda: vm.parallel_env(name), num_cycles=30)
-    seed_test(lambda: vm.env(name), num_cycles=30)
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_seeds(name, actions):
+    parallel_seed_test(lambda: vm.parallel_env(name, actions=actions), num_cycles=30)
+    seed_test(lambda: vm.env(name, actions=actions), num_cycles=30)
 
 
 @EXPECTED
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_state(name):
-    state_test(vm.env(name), vm.parallel_env(name))
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_state(name, actions):
+    state_test(vm.env(name, actions=actions), vm.parallel_env(name, actions=actions))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -75,8 +81,9 @@ def test_max_cycles():
 
 @pytest.mark.filterwarnings("ignore:.*is different from the unwrapped version.*:UserWarning")
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_gymnasium(name):
-    env = gymnasium.make(gym_id(name), render_mode="rgb_array")
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_gymnasium(name, actions):
+    env = gymnasium.make(gym_id(name), render_mode="rgb_array", actions=actions)
     check_env(env.unwrapped)
 
 
@@ -95,8 +102,11 @@ def test_make_takes_scenario_fields(name):
 
 
 @pytest.mark.parametrize("name", ["recovering", "region-prices"])
-def test_vector_env(name):
-    env = gymnasium.make_vec(gym_id(name), num_envs=3, horizon=20, turned_away="count")
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_vector_env(name, actions):
+    env = gymnasium.make_vec(
+        gym_id(name), num_envs=3, horizon=20, turned_away="count", actions=actions
+    )
     observation, _ = env.reset(seed=5)
     assert env.observation_space.contains(observation)
     ends = 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,9 @@ def test_the_card_tells_how_it_was_made_and_what_it_holds(tmp_path: Path) -> Non
         f"`{own['references']['best_policy']}`",
     ):
         assert told in card
-    score = normalised_return(own["statistics"]["return_mean"], own["references"])
+    score = normalised_return(own["references"]["recorded_return"], own["references"])
     assert score is not None
-    assert f"normalised score is {score:.3f}" in card
+    assert f"its normalised score {score:.3f}." in card
     best = own["references"]["returns"][own["references"]["best_policy"]]
     assert normalised_return(best, own["references"]) == 1.0
     assert normalised_return(own["references"]["returns"]["random"], own["references"]) == 0.0
@@ -67,9 +68,25 @@ def test_a_score_without_a_scale_is_undefined(low: float | None, high: float | N
     metadata = load_dataset(collect(RECIPES["many"], progress=False)).storage.metadata
     spread = metadata["vmagent_marl"]["references"]["best_less_random"]
     assert spread["low"] > 0
-    assert "score is undefined" not in card_of(metadata)
+    assert "score undefined" not in card_of(metadata)
     spread.update(low=low, high=high)
-    assert "score is undefined (random play is not told apart" in card_of(metadata)
+    assert "score undefined (random play is not told apart" in card_of(metadata)
+
+
+def test_the_data_are_compared_on_the_starts_that_the_references_played() -> None:
+    recipe = recipe_for("recovering", "first-fit", episodes=12, seed=4, fields={"servers": 2})
+    name = collect(recipe, progress=False)
+    references = own_metadata(name)["references"]
+    played = references["episodes"]
+    assert (references["seed"], references["window"]) == (4, "train")
+    assert 2 <= played < 12  # so few are enough here
+    assert references["recorded_return"] == references["returns"]["first-fit"]
+    own = [episode.total for episode in load_episodes(name)]
+    assert references["recorded_return"] == pytest.approx(sum(own[:played]) / played)
+    assert f"as the data's first {played} episodes" in write_card(name)
+    few = replace(recipe, episodes=1, behaviour="few")
+    assert own_metadata(collect(few, progress=False))["references"]["episodes"] == 1
+    assert "as the data's episodes" in write_card("vmagent/recovering/few-v0")
 
 
 def test_a_card_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from vmagent_marl.episodes.minari_format import (
     dataset_folder,
     dataset_id,
     own_metadata,
-    room_for,
 )
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
@@ -159,8 +159,11 @@ def test_the_metadata_say_how_it_was_made() -> None:
     assert own["versions"]["minari"] == minari.__version__
     file = dataset_folder(dataset.id) / "data" / FILE
     assert own["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    references = reference_scores(scenario)
+    references = reference_scores(scenario, episodes=own["references"]["episodes"])
+    recorded = own["references"].pop("recorded_return")
     assert own["references"] == references.as_dict()
+    totals = [episode.total for episode in load_episodes(dataset)]
+    assert recorded == pytest.approx(np.mean(totals[: references.episodes]))
     assert metadata["ref_min_score"] == references.random
     assert metadata["ref_max_score"] == max(references.returns.values())
     score = minari.get_normalized_score(dataset, np.array([references.best]))
@@ -205,14 +208,19 @@ def test_references_are_means_over_the_same_episodes() -> None:
     assert references.returns[references.best_policy] == references.best
 
 
-def test_the_room_that_is_asked_for_is_enough() -> None:
+def test_the_room_that_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    collecting = sys.modules[collect.__module__]
+    monkeypatch.setattr(collecting, "reserve", lambda file, size: asked.append(size))
     short = dataclasses.replace(TERMINATED, scenario="tiny", episodes=40, fields={})
     for recipe in (short, TERMINATED, dataclasses.replace(MANY, fields={"horizon": 1500})):
+        asked.clear()
         name = collect(recipe, progress=False)
-        episodes = load_episodes(name)
-        held = sum(array.nbytes for episode in episodes for array in episode.arrays.values())
+        held = sum(
+            array.nbytes for episode in load_episodes(name) for array in episode.arrays.values()
+        )
         size = (dataset_folder(name) / "data" / FILE).stat().st_size
-        assert held < size < room_for(held, len(episodes))
+        assert held < size < sum(asked)
 
 
 def test_a_policy_without_probabilities_is_marked_by_nan() -> None:

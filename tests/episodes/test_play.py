@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
 from vmagent_marl import windows
 from vmagent_marl.episodes.play import Played, play
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.policies import make_policy
+from vmagent_marl.policies import Heuristic, make_policy
+from vmagent_marl.policies.rollout import blank_tape, longer, roll
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
 
@@ -43,6 +46,74 @@ def test_each_episode_comes_out_as_when_played_alone(scenario: Scenario, policy:
     chosen = episodes(scenario, 3)
     alone = [play_one(scenario, policy, episode) for episode in chosen]
     assert play(scenario, make_policy(policy), chosen) == alone
+
+
+@pytest.mark.parametrize("policy", ["cheapest-first", "least-loaded", "central"])
+@pytest.mark.parametrize("every", [0, 3600])
+def test_what_clusters_know_of_each_other_is_as_fresh_as_when_played_alone(
+    policy: str, every: int
+) -> None:
+    """Clusters so small that they fill up, which the others have to hear of."""
+    crowded = load_scenario("region-prices", servers=2, horizon=400, summary_every=every)
+    chosen = episodes(crowded, 2)
+    alone = [play_one(crowded, policy, episode) for episode in chosen]
+    assert play(crowded, make_policy(policy), chosen) == alone
+    home = play(crowded, make_policy("accept-always"), chosen)
+    assert [one.metrics.hops for one in alone] != [one.metrics.hops for one in home]
+
+
+@pytest.mark.parametrize("policy", ["best-fit", "random", "slot-preserving"])
+def test_threads_do_not_matter(
+    scenario: Scenario, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = episodes(scenario, 5)
+    results = []
+    for threads in (1, 2, 7):
+        monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda threads=threads: threads)
+        results.append(play(scenario, make_policy(policy), chosen, batch=4))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="has no fork")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its parent's, which do not run there: it would wait for them for ever."""
+    monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda: 2)
+    scenario, policy = load_scenario("tiny"), make_policy("first-fit")
+    chosen = episodes(scenario, 2)
+    play(scenario, policy, chosen)
+    child = multiprocessing.get_context("fork").Process(
+        target=play, args=(scenario, policy, chosen), daemon=True
+    )
+    child.start()
+    child.join(timeout=60)
+    assert child.exitcode == 0
+
+
+def test_threads_write_the_same_tape() -> None:
+    """Also where the tape and the simulator's own room run out on the way."""
+    scenario = load_scenario("region-prices", horizon=None)
+    tapes = []
+    for threads in (1, 3):
+        sim = scenario.simulator(batch=5)
+        sim.reset({b: Episode(300 * b, stop=300 * b + 1300 - 100 * b) for b in range(5)})
+        tape, which = blank_tape(sim.layout, 5, 500), np.arange(5)
+        while not roll(sim, make_heuristic("least-loaded"), which, tape, threads=threads):
+            tape = longer(tape)
+        tapes.append(tape)
+    assert tapes[0].decided.tolist() == [1300, 1200, 1100, 1000, 900]
+    for name in tapes[0]._fields[:2]:
+        assert (getattr(tapes[0], name) == getattr(tapes[1], name)).all()
+    for name in tapes[0]._fields[2:]:
+        for b, length in enumerate(tapes[0].decided):
+            one, other = (getattr(tape, name)[b, 1:length] for tape in tapes)
+            assert (one == other).all(), name
+
+
+def make_heuristic(name: str) -> Heuristic:
+    policy = make_policy(name)
+    assert isinstance(policy, Heuristic)
+    return policy
 
 
 def test_the_batch_does_not_matter(scenario: Scenario) -> None:

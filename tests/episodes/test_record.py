@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from vmagent_marl.episodes import Episode, Mixture, record
 from vmagent_marl.errors import DatasetError, PolicyError, ScenarioError, UnknownNameError
 from vmagent_marl.policies import make_policy
+from vmagent_marl.policies.rollout import blank_tape
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim.state import SECONDS
 from vmagent_marl.windows import episode_of
@@ -87,6 +90,35 @@ def test_what_was_handed_out_does_not_change_later() -> None:
 def test_episodes_come_while_others_are_still_to_be_played() -> None:
     stream = record(RECOVERING, NOISY, episodes=10**9, batch=4)
     assert [e.played.number for e in itertools.islice(stream, 12)] == list(range(12))
+
+
+def test_the_room_at_first_changes_nothing() -> None:
+    expected = list(record(RECOVERING, NOISY, episodes=6, batch=3))
+    for length in (1, 10_000):
+        episodes = record(RECOVERING, NOISY, episodes=6, batch=3, length=length)
+        for left, right in zip(episodes, expected, strict=True):
+            assert_same(left, right)
+
+
+def test_fewer_play_at_once_where_episodes_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapes: list[int] = []
+
+    def watched(layout: Any, batch: int, room: int = 0) -> Any:
+        tape = blank_tape(layout, batch, room)
+        tapes.append(sum(array.nbytes for array in tape))
+        return tape
+
+    module = sys.modules[record.__module__]
+    monkeypatch.setattr(module, "blank_tape", watched)
+    monkeypatch.setattr(module, "MEMORY", 1_000_000)
+    for scenario, length in ((RECOVERING, None), (RECOVERING, 200), (PRICES, None)):
+        tapes.clear()
+        next(iter(record(scenario, NOISY, episodes=10**6, length=length)))
+        row, *_, tape = tapes
+        assert 20 * row < 600_000 < tape < 1_010_000
+    longest = PRICES.replace(horizon=3000)  # one episode has room, however long
+    next(iter(record(longest, NOISY, episodes=10**6)))
+    assert tapes[-1] == pytest.approx(3001 * tapes[-2], rel=0.01)
 
 
 def test_a_mixture_draws_one_policy_an_episode_and_tells_which() -> None:

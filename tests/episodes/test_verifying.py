@@ -168,7 +168,9 @@ def test_a_changed_attribute_is_found(key: str, here: Path) -> None:
 def test_a_changed_metric_is_found(here: Path) -> None:
     def change(file: h5py.File) -> None:
         attributes = file["episode_4"].attrs
-        attributes["metrics/profit"] = np.nextafter(attributes["metrics/profit"], 1e9)
+        metrics = attributes["metrics"]
+        metrics["profit"] = np.nextafter(metrics["profit"], 1e9)
+        attributes["metrics"] = metrics
 
     assert "episode 4: the metrics differs" in damage(NAME, change)["replay"]
 

@@ -231,12 +231,19 @@ def test_expansion_is_that_of_the_simulator_while_all_are_placed(game: Game) -> 
 @pytest.mark.parametrize("name", catalog.names("scenarios"))
 def test_no_heuristic_betters_a_bound_of_the_shelf(name: str) -> None:
     scores = evaluate(name, ALL, windows="validation", episodes=4)
-    assert scores.bound is not None
+    if scores.bound is None:  # of server-hours the bound stands in the metrics
+        assert set(scores.scenario.reward) == {"server_hours"}
+        for result in scores.results:
+            hours = result.column("active_server_hours")
+            assert (hours >= result.column("server_hours_bound")).all()
+        return
+    roomy = sum(scores.scenario.each("servers")) > 100  # nothing need be turned away
     for policy in scores.policies:
         gap = scores.gap(policy)
-        assert gap is None or 0.0 <= gap.value < 1.0
+        assert gap is None or gap.value >= 0.0  # above 1 where more is burned than earned
         for value, bound in zip(scores.values(policy), scores.bound.values, strict=True):
             if gap is not None:
                 assert value >= bound if scores.less_is_better else value <= bound
         if scores.lost_bound is not None:
-            assert scores.lost_cpu(policy) >= scores.lost_bound.value > 0.0
+            assert scores.lost_cpu(policy) >= scores.lost_bound.value >= 0.0
+            assert roomy or scores.lost_bound.value > 0.0

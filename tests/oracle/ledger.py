@@ -191,7 +191,14 @@ class Ledger:
             seconds = left if request.lifetime is None else min(left, request.lifetime)
             return Fraction(seconds * request.total[CPU], 1000)
 
-        waits = sorted(twin.waited.values()) if rules.turned_away == WAIT else []
+        waits = list(twin.waited.values()) if rules.turned_away == WAIT else []
+        if rules.turned_away == WAIT:
+            rows = range(twin.episode.first, twin.stop)[: twin.length]
+            for row in rows:  # who stands in the queue waits on
+                arrival = twin.requests[row].arrival
+                if row - twin.episode.first not in twin.waited and arrival < twin.now:
+                    waits.append(twin.now - arrival)
+        waits.sort()
         shares = [
             self.integral[k]["used_cpu"] / whole[k][CPU] if whole[k][CPU] else 0.0 for k in clusters
         ]

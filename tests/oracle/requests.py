@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vmagent_marl.sim.rules import Rules
@@ -9,6 +10,7 @@ from vmagent_marl.trace import NEVER, Trace
 
 WORD = 2**64
 HOME = 1 << 20
+LIFETIME = HOME + 1
 BURST_GAP = 10  # s
 COMMON = 20  # one of so many requests makes a type common
 
@@ -81,3 +83,9 @@ def key(*numbers: int) -> int:
 def below(bits: int, limit: int) -> int:
     """A whole number in [0, limit) of the highest 53 bits, as a float64 has it."""
     return int((bits >> 11) / 2**53 * limit)
+
+
+def standard_normal(bits: int) -> float:
+    """By Box and Muller, of two uniform numbers: the highest 53 bits, and of those mixed again."""
+    one, two = ((word >> 11) / 2**53 for word in (bits, mix(bits)))
+    return math.sqrt(-2 * math.log(1 - one)) * math.cos(2 * math.pi * two)

@@ -31,6 +31,11 @@ def share(part: int, whole: int) -> np.float32:
     return np.float32(part / whole) if whole else np.float32(0)
 
 
+def on_scale(seconds: int) -> np.float32:
+    """A time on the scale of hints: the logarithm of 1 + hours, a month being 1."""
+    return np.float32(min(math.log1p(seconds / HOUR) / math.log1p(31 * 24), 1))
+
+
 class Sight:
     """Reads a twin; changes nothing."""
 
@@ -56,7 +61,23 @@ class Sight:
         if twin.rules.summaries == FULL:
             for other in ring[1:]:
                 seen += published[other].servers
+        if twin.rules.hints:
+            seen += [self.lifetime(), *self.releases(k)]
         return seen
+
+    def lifetime(self) -> np.float32:
+        """The hint of the request; nothing where there is none."""
+        twin = self.twin
+        return on_scale(0 if twin.status == "terminated" else twin.foretold(twin.row))
+
+    def releases(self, k: int) -> list[np.float32]:
+        """Until the last VM of each server is expected to leave."""
+        twin = self.twin
+        ends = [
+            [twin.expected_end(vm) for vm in twin.vms_on(k, server)]
+            for server in range(twin.servers)
+        ]
+        return [on_scale(max(end) - twin.now if end else 0) for end in ends]
 
     def servers(self, k: int) -> list[np.float32]:
         twin = self.twin

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.sim.rewards import NAMES
-from vmagent_marl.sim.rules import COUNT, MEMORY, NO_SUMMARIES, ROUND_ROBIN, Rules
+from vmagent_marl.sim.rules import COUNT, MEMORY, NO_HINTS, NO_SUMMARIES, ROUND_ROBIN, Rules
 from vmagent_marl.trace import NEVER, Trace
 
 Row = tuple[int, int | None, int, int]  # arrival and lifetime in s (None: stays), vCPU, GiB
@@ -56,6 +56,8 @@ def tiny_rules(*, clusters: int = 1, servers: int = 1, **others: Any) -> Rules:
         summary_every=0,
         weights=np.zeros(len(NAMES)),
         share=0.0,
+        hints=NO_HINTS,
+        hint_error=0.0,
     )
     return rules._replace(**others)
 

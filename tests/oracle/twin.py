@@ -6,10 +6,20 @@ It keeps nothing that it can count again: what is free, used or due follows from
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from oracle.ledger import Ledger
-from oracle.requests import HOME, Request, below, common_types, key, read_requests
+from oracle.requests import (
+    HOME,
+    LIFETIME,
+    Request,
+    below,
+    common_types,
+    key,
+    read_requests,
+    standard_normal,
+)
 from oracle.sight import Sight, Summary
 from vmagent_marl.sim.rules import (
     END,
@@ -38,6 +48,8 @@ class Vm:
     nodes: tuple[int, ...]
     position: int  # in the chain, at which it was taken
     leaves: int | None  # s
+    began: int  # s
+    hint: int  # s that it was foretold to live
 
 
 @dataclass
@@ -199,7 +211,9 @@ class Twin:
         waited, lifetime = self.now - self.request.arrival, self.request.lifetime
         leaves = None if lifetime is None else self.now + lifetime
         nodes = self.nodes_of(action)
-        vm = Vm(self.request, k, action // NODES, nodes, position, leaves)
+        hint = self.foretold(self.row) if self.rules.hints else 0
+        server = action // NODES
+        vm = Vm(self.request, k, server, nodes, position, leaves, self.now, hint)
         self.running[self.number] = vm
         self.waited[self.number] = waited
         self.decision.cluster, self.decision.slot = k, action
@@ -346,6 +360,25 @@ class Twin:
                 if vm.cluster == k:
                     del self.running[number]
                     self.ledger.killed[k] += 1
+
+    # ---- what is foretold
+
+    def foretold(self, row: int) -> int:
+        """Seconds that a row's VM is foretold to live."""
+        request, number = self.requests[row], row - self.episode.first
+        month = 31 * 24 * 3600
+        truth = month if request.lifetime is None else min(request.lifetime, month)
+        sigma = self.rules.hint_error
+        z = standard_normal(key(self.episode.seed, self.episode.number, number, LIFETIME))
+        seconds = min(truth * math.exp(sigma * z), month) if sigma else truth
+        return max(1, math.floor(seconds + 0.5))
+
+    def expected_end(self, vm: Vm) -> int:
+        """When a running VM is expected to leave: its hint is doubled until that lies ahead."""
+        length = vm.hint
+        while vm.began + length <= self.now:
+            length *= 2
+        return vm.began + length
 
     # ---- homes and summaries
 

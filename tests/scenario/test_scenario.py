@@ -22,7 +22,7 @@ from vmagent_marl.scenario import (
 )
 from vmagent_marl.sim import Episode, state
 from vmagent_marl.sim.rewards import NAMES
-from vmagent_marl.sim.rules import NODES
+from vmagent_marl.sim.rules import HINTS, NO_HINTS, NODES
 from vmagent_marl.trace import NEVER
 from vmagent_marl.windows import episode_of, rows_of, starts_of
 
@@ -100,6 +100,9 @@ def test_a_file_of_ones_own(tmp_path):
         ("servers: 1\nshare: 2", r"share: 2.0 is no share"),
         ("servers: 9\nexpansion: {threshold: .5, servers: 1, most: 4}", r"most: 4 is below"),
         ("servers: 1\nhome: least-loaded", r"least-loaded needs published summaries"),
+        ("servers: 1\nhints: some", r":2: hints: 'some' is no 'none' or 'exact' or mapping with"),
+        ("servers: 1\nhints: {sigma: 1}", r":2: hints: unknown key 'sigma': did you mean"),
+        ("servers: 1\nhints: {log_sigma: -1}", r"log_sigma=-1.0\) are beyond sense: give"),
         ("servers: 1\nstart_hour: 24", r"start_hour: 24 is no hour"),
         ("servers: 1\nclusters: 33", r"clusters: 33 are out of range"),
         ("servers: 1\nnode_cpu: .nan", r"node_cpu: nan is out of range"),
@@ -114,6 +117,15 @@ def test_bad_files_say_where_and_what(tmp_path, text, message):
     with pytest.raises(ScenarioError, match=message) as error:
         load_scenario(file)
     assert "\n" not in str(error.value)
+
+
+def test_hints_are_none_exact_or_wrong():
+    rules = [
+        load_scenario("recovering", hints=hints).rules()
+        for hints in ("none", "exact", {"log_sigma": 0.5})
+    ]
+    told = [(each.hints, each.hint_error) for each in rules]
+    assert told == [(NO_HINTS, 0.0), (HINTS, 0.0), (HINTS, 0.5)]
 
 
 def test_unknown_names():

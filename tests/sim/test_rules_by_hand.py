@@ -232,3 +232,34 @@ def test_profit_is_revenue_less_power_and_hops_cost() -> None:
     assert metrics.possible_revenue == pytest.approx(0.5 * 2 * 0.5)
     assert metrics.active_server_hours == pytest.approx(0.5)
     assert metrics.hops == 1.0
+
+
+def test_waits_of_those_in_the_queue_count_up_to_the_end() -> None:
+    """A VM without an end stops the queue: when the other has left, nothing can happen any more."""
+    rows = [(0, None, 4, 8), (0, 100, 4, 8), (10, 9, 4, 8), (30, 9, 4, 8), (90, 9, 1, 1)]
+    trace = tiny_trace(*rows, (5000, 9, 1, 1))
+    simulator = begin(tiny_rules(turned_away=WAIT, may_decline=True), trace)
+    simulator.step([[0]])
+    assert simulator.metrics().wait_s == 0
+    simulator.step([[1]])
+    assert simulator.state.clock[0, NOW] == 100
+    assert simulator.metrics().wait_s == 90 + 70 + 10
+    simulator.step([[2]])  # the head's cluster lets it wait, for ever
+    assert simulator.terminated[0]
+    metrics = simulator.metrics()
+    assert (metrics.wait_s, metrics.wait_mean_s) == (170, 34)
+    assert (metrics.placed, metrics.turned_away) == (2, 1)
+
+
+def test_waits_behind_the_horizon_do_not_count() -> None:
+    trace = tiny_trace((0, 100, 4, 8), (0, 100, 4, 8), (10, 9, 4, 8), (20, 9, 4, 8))
+    simulator = begin(tiny_rules(turned_away=WAIT), trace, length=2)
+    simulator.step([[0]])
+    simulator.step([[1]])
+    assert simulator.truncated[0]
+    assert simulator.metrics().wait_s == 0
+    simulator = begin(tiny_rules(turned_away=WAIT), trace, seconds=50)
+    simulator.step([[0]])
+    simulator.step([[1]])
+    assert simulator.truncated[0]
+    assert simulator.metrics().wait_s == 40 + 30

@@ -158,3 +158,17 @@ def test_load_of_a_cluster_second_by_second(trace: Trace, servers: int) -> None:
 def test_a_cluster_without_room(servers: int, node: tuple[float, float]) -> None:
     with pytest.raises(TraceError, match="give sizes above 0"):
         describe(trace_of([(0, 1, 1, 1)]), servers=servers, node=node)
+
+
+def test_what_no_whole_number_holds() -> None:
+    """A million years of the largest VMs are more than 2**63 milli-vCPU seconds."""
+    largest = 2**31 - 1
+    trace = Trace("b", [0, 1, 2], [0, 0, 2**45], [2**46] * 3, [largest] * 3, [1] * 3)
+    assert describe(trace)["mean_vcpu"] == pytest.approx(2 * largest / 1000)
+
+
+@pytest.mark.parametrize("node", [(float("nan"), 90.0), (40.0, float("inf")), (0.0, 1.0)])
+def test_nodes_without_a_size(node: tuple[float, float]) -> None:
+    trace = Trace("a", [0], [0], [1], [1000], [1024])
+    with pytest.raises(TraceError, match=r"2 servers with nodes of .*: give sizes above 0"):
+        describe(trace, servers=2, node=node)

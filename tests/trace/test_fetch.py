@@ -32,7 +32,7 @@ class Shop:
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)  # bytes after which each next answer ends
     statuses: list[int] = field(default_factory=list)  # of the next answers
-    lengths: bool = True  # whether Content-Length is told
+    lengths: bool | str = True  # whether Content-Length is told, or what instead
     honest: bool = True  # whether If-Range is looked at
     repeats_tag: bool = True  # in answers with a part
     asked: list[str | None] = field(default_factory=list)
@@ -74,7 +74,8 @@ def shop() -> Iterator[Shop]:
                 end = len(shop.body)
                 self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
             if shop.lengths:
-                self.send_header("Content-Length", str(len(part)))
+                told = len(part) if shop.lengths is True else shop.lengths
+                self.send_header("Content-Length", str(told))
             if shop.tag and (shop.repeats_tag or not start):
                 self.send_header("ETag", shop.tag)
             if shop.modified:
@@ -272,7 +273,9 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://x/y", "month.csv", "http://[1/"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/hostname", "ftp://x/y", "month.csv", "http://[1/", "http://x/a b"]
+)
 def test_addresses_that_are_none(url: str, tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="no address to fetch from"):
         fetch(url, tmp_path / "x.csv", pauses=())
@@ -293,3 +296,45 @@ def test_published_traces_tell_their_terms() -> None:
             assert words in trace.terms
     with pytest.raises(UnknownNameError, match="did you mean 'huawei-east-1'"):
         published_trace("huawei-east-2")
+
+
+def test_killed_before_the_part_of_another_file_is_gone(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is here of the old file must never pass for the beginning of the new one."""
+    path, shop.cuts = tmp_path / "month.csv", [100_000]
+    message_of(shop, path, attempts=1)
+    shop.body, shop.tag, real_open = BODY.replace(b",1,1,", b",2,1,"), '"two"', Path.open
+
+    def killed(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if self.suffix == ".part" and "r" not in mode:
+            raise KeyboardInterrupt
+        return real_open(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", killed)
+    with pytest.raises(KeyboardInterrupt):
+        get(shop, path)
+    monkeypatch.undo()
+    get(shop, path)
+    assert path.read_bytes() == shop.body
+
+
+def test_two_at_once_spoil_no_file(shop: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "month.csv"
+
+    def other(done: int, total: int | None) -> None:
+        if done == total:
+            with path.with_name("month.csv.part").open("ab") as part:
+                part.write(bytes(len(BODY)))
+
+    assert "something else writes to it too" in message_of(shop, path, progress=other)
+
+
+def test_a_length_that_is_none(shop: Shop, tmp_path: Path) -> None:
+    shop.lengths = "many"
+    assert get(shop, tmp_path / "month.csv") == SHA
+
+
+def test_a_hash_that_is_none_costs_no_download(shop: Shop, tmp_path: Path) -> None:
+    assert "'abc' is no sha256" in message_of(shop, tmp_path / "month.csv", sha256="abc")
+    assert shop.asked == []

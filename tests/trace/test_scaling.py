@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from strategies import traces
 from vmagent_marl.errors import TraceError, UnknownNameError
 from vmagent_marl.trace import NEVER, Trace, load_over_time, synthetic_month
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
 from vmagent_marl.trace.likeness import completed
-from vmagent_marl.trace.mix import type_names
 from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
+from vmagent_marl.trace.vm_types import type_names, vm_types
 
 DAY = 86_400
 COLUMNS = ("vm", "arrival", "departure", "cpu", "memory")

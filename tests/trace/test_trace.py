@@ -125,3 +125,12 @@ def test_contradictions(changes: dict[str, object], message: str) -> None:
         three_vms(**changes)
     assert "'three'" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_lifetimes_and_chosen_rows() -> None:
+    trace = Trace("t", [1, 2, 3], [0, 5, 9], [4, NEVER, 9], [1] * 3, [1] * 3, home=[2, 1, 0])
+    assert trace.lifetime.tolist() == [4, NEVER, 0]
+    chosen = trace.chosen(np.array([0, 2]), name="two")
+    assert (chosen.name, chosen.vm.tolist(), chosen.lifetime.tolist()) == ("two", [1, 3], [4, 0])
+    assert chosen.home is not None
+    assert chosen.home.tolist() == [2, 0]

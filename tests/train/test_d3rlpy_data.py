@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from d3rlpy.logging import NoopAdapterFactory
@@ -9,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from train.recordings import record, save, small_region, tagged
 
+from vmagent_marl.episodes.minari_format import FILE, dataset_folder
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
-from vmagent_marl.train import decisions as module
 from vmagent_marl.train.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.decisions import read_decisions
 from vmagent_marl.train.quiet_d3rlpy import TransitionMiniBatch
+from vmagent_marl.train.semi_markov import Recorded, decided
 
 FEATURES, ACTIONS = 4, 5
 SHAPES = [(0, 6, True), (1, 9, False), (2, 1, True), (3, 1, False), (4, 12, True)]  # number, T, end
@@ -131,26 +133,73 @@ def test_batches_are_drawn_by_the_seed_from_all_decisions_alike() -> None:
     assert counts.max() < 260
 
 
-@given(st.integers(0, 2**32), st.floats(0.5, 1.0))
-def test_decisions_keep_the_discounted_return(seed: int, gamma: float) -> None:
+@given(st.integers(0, 2**32), st.floats(0.5, 1.0), st.integers(1, 3))
+def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters: int) -> None:
     draw = np.random.default_rng(seed)
-    steps = int(draw.integers(1, 60))
-    paid = draw.normal(size=(steps, 2))
-    episode: dict[str, Any] = {
-        "features": np.zeros((steps + 1, 2, 1), np.float32),
-        "mask": np.ones((steps + 1, 2, 2), np.int8),
-        "reached": draw.random((steps, 2)) < 0.3,
-        "action": np.zeros((steps, 2), np.int64),
-    }
-    found = list(module._trajectories(episode, paid, gamma, terminated=True))
-    assert len(found) == episode["reached"].any(axis=0).sum()
-    for trajectory, k in zip(found, np.flatnonzero(episode["reached"].any(axis=0)), strict=True):
-        first = int(np.argmax(episode["reached"][:, k]))
-        before = np.concatenate([[0], np.cumsum(trajectory["interval"][:-1])])
-        kept = (gamma**before * trajectory["reward"]).sum()
-        wanted = (gamma ** np.arange(steps - first) * paid[first:, k]).sum()
-        assert kept == pytest.approx(wanted, rel=1e-4, abs=1e-4)
-        assert trajectory["interval"].sum() == steps - first
+    lengths = draw.integers(1, 30, draw.integers(1, 5))
+    ends = np.cumsum(lengths + 1)
+    total = int(ends[-1])
+    happened = np.ones((total, 1), np.bool_)
+    happened[ends - 1] = False
+    recorded = Recorded(
+        lengths=lengths,
+        terminated=draw.random(len(lengths)) < 0.5,
+        reached=happened & (draw.random((total, clusters)) < draw.choice([0.1, 0.6, 1.0])),
+        action=happened * draw.integers(0, 9, (total, clusters)),
+        paid=happened * draw.normal(size=(total, draw.choice([1, clusters]))),
+    )
+    table = decided(recorded, gamma)
+    stops = np.flatnonzero(table.closing) + 1
+    found = iter(zip(stops - np.diff(stops, prepend=0), stops, strict=True))
+    for e, (length, end) in enumerate(zip(lengths, ends - 1, strict=True)):
+        for k in range(clusters):
+            asked = np.flatnonzero(recorded.reached[end - length : end, k])
+            if not asked.size:
+                continue
+            rows = slice(*next(found))
+            assert (table.episode[rows] == e).all()
+            assert (table.agent[rows] == k).all()
+            assert table.seen[rows].tolist() == [t * clusters + k for t in [*asked, length]]
+            answers = recorded.action[end - length : end, k][asked]
+            assert table.action[rows].tolist() == [*answers, 0]
+            assert table.terminal[rows].any() == recorded.terminated[e]
+            assert not table.terminal[rows][:-2].any()
+            assert not table.closing[rows][:-1].any()
+            assert table.interval[rows].sum() == length - asked[0]
+            before = np.cumsum(table.interval[rows]) - table.interval[rows]
+            kept = (gamma**before * table.reward[rows]).sum()
+            paid = np.broadcast_to(recorded.paid, (total, clusters))[end - length : end, k]
+            wanted = (gamma ** np.arange(length - asked[0]) * paid[asked[0] :]).sum()
+            assert kept == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert next(found, None) is None
+
+
+def test_an_agent_that_nobody_asked_has_no_trajectory() -> None:
+    recorded = Recorded(
+        lengths=np.array([2]),
+        terminated=np.array([True]),
+        reached=np.array([[False, True], [False, True], [False, False]]),
+        action=np.zeros((3, 2), np.int64),
+        paid=np.array([[1.0], [1.0], [0.0]]),
+    )
+    assert decided(recorded, 1.0).agent.tolist() == [1, 1, 1]
+    nobody = recorded._replace(reached=np.zeros((3, 2), np.bool_))
+    assert decided(nobody, 1.0).agent.size == 0
+
+
+def test_the_store_under_the_buffer_finds_what_a_list_would_hold() -> None:
+    name, _ = save_tagged(3)
+    buffer = DecisionBuffer(read_decisions(name))
+    listed = [(episode, i) for episode in buffer.episodes for i in range(episode.transition_count)]
+    store = buffer.buffer
+    assert len(store) == store.transition_count == len(listed)
+    for number in (*range(len(listed)), -1, -len(listed)):
+        assert store[number][0] is listed[number][0]
+        assert store[number][1] == listed[number][1]
+    with pytest.raises(IndexError):
+        store[len(listed)]
+    with pytest.raises(DatasetError, match="read several data sets together"):
+        buffer.append_episode(buffer.episodes[0])
 
 
 def test_rewards_are_scaled() -> None:
@@ -173,6 +222,24 @@ def test_recordings_of_the_simulator_are_read_whole() -> None:
     assert len(trajectories(decisions)) == 6 * 3
     assert decisions.scenario == scenario.as_dict()
     assert not decisions.terminal.any()  # the horizon truncates
+
+
+def test_a_file_that_was_repacked_and_compressed_is_read_alike() -> None:
+    name = record("small/mixed-v0", small_region(), [make_policy("random")], 3)
+    before = read_decisions(name)
+    file = dataset_folder(name) / "data" / FILE
+    packed = file.with_suffix(".packed")
+
+    def copied(path: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            target.create_dataset(path, data=item[()], compression="gzip", shuffle=True)
+
+    with h5py.File(file) as source, h5py.File(packed, "w", track_order=True) as target:
+        source.visititems(copied)
+    packed.replace(file)
+    after = read_decisions(name)
+    for field in ("features", "mask", "action", "reward", "interval", "terminal", "trajectory"):
+        np.testing.assert_array_equal(getattr(before, field), getattr(after, field), field)
 
 
 def test_two_data_sets_make_one() -> None:
@@ -223,5 +290,5 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
     lacking = tagged(0, clusters=1, steps=3, terminated=True, features=FEATURES, actions=ACTIONS)
     del lacking.infos["reached"]
     poor = save("tagged/poor-v0", [lacking], load_scenario("tiny"), (1, FEATURES, ACTIONS))
-    with pytest.raises(DatasetError, match="lacks 'reached'"):
+    with pytest.raises(DatasetError, match="lacks 'infos/reached'"):
         read_decisions(poor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -165,3 +166,15 @@ def test_nothing_to_draw(month: Trace, tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="no request to draw"):
         plot_traces([month, month.rows(0, 0)], tmp_path / "none.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_matplotlib_would_take_for_something_else(tmp_path: Path) -> None:
+    names = ["a$b^{$c", "_hidden"]
+    traces = [replace(trace_of([(0, 9, 1), (5, 9, 1)]), name=name) for name in names]
+    text = text_of(plot_traces(traces, tmp_path / "odd.svg"))
+    assert all(f"{name} (2 VMs)" in text for name in names)
+
+
+def test_a_time_that_is_far_away(month: Trace, tmp_path: Path) -> None:
+    far = trace_of([(0, 9, 1), (2**52 - 1, 2**52, 1)])
+    assert plot_traces([month, far], tmp_path / "far.png").stat().st_size > 10_000

@@ -49,7 +49,7 @@ class EpymarlEnv:
         self._game = Game(key, seed=seed, horizon=time_limit, **options)
         self._common, self._sums = common_reward, reward_scalarisation == "sum"
         self._seed: int | None = None  # of the next reset
-        self._simulator = self._game.simulator
+        self._simulator, self._view = self._game.simulator, self._game.view
         self.n_agents, self.episode_limit = self._simulator.clusters, time_limit
 
     def reset(
@@ -79,7 +79,7 @@ class EpymarlEnv:
 
     def get_obs(self) -> list[NDArray[np.float32]]:
         """(F,) of each cluster."""
-        return list(self._simulator.observation[0].copy())
+        return list(self._view.observation[0].copy())
 
     def get_obs_agent(self, agent_id: int) -> NDArray[np.float32]:
         """(F,) of one cluster."""
@@ -87,7 +87,7 @@ class EpymarlEnv:
 
     def get_obs_size(self) -> int:
         """F."""
-        return self._simulator.layout.size
+        return self._view.layout.size
 
     def get_state(self) -> NDArray[np.float32]:
         """What a central critic or mixer reads: see `vmagent_marl.sim.global_state`."""
@@ -100,17 +100,17 @@ class EpymarlEnv:
 
     def get_avail_actions(self) -> list[list[int]]:
         """1 for what is legal, of each cluster."""
-        masks: list[list[int]] = self._simulator.mask[0].tolist()
+        masks: list[list[int]] = self._view.mask[0].tolist()
         return masks
 
     def get_avail_agent_actions(self, agent_id: int) -> list[int]:
         """1 for what is legal, of one cluster."""
-        mask: list[int] = self._simulator.mask[0, agent_id].tolist()
+        mask: list[int] = self._view.mask[0, agent_id].tolist()
         return mask
 
     def get_total_actions(self) -> int:
         """A."""
-        return self._simulator.actions
+        return self._view.layout.actions
 
     def get_env_info(self) -> dict[str, int]:
         """What runners and learners make their buffers of."""

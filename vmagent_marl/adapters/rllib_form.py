@@ -30,8 +30,8 @@ class MaskedParallelEnv(ClusterParallelEnv):
 
     def observation_of(self, k: int) -> dict[str, Any]:
         """A copy of what cluster k sees, which no later step changes."""
-        simulator = self.game.simulator
+        view = self.game.view
         return {
-            "action_mask": simulator.mask[0, k].astype(np.float32),
-            "observations": simulator.observation[0, k].copy(),
+            "action_mask": view.mask[0, k].astype(np.float32),
+            "observations": view.observation[0, k].copy(),
         }

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from vmagent_marl.cli.options import scenario_fields
-from vmagent_marl.errors import SettingError
+from tyro.conf import arg
+
+from vmagent_marl.cli.options import (
+    Changes,
+    OneName,
+    TraceFile,
+    blaming_options,
+    scenario_fields,
+)
+from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.files import check_writable
+
+Window = Literal["train", "validation", "test", "all"]  # as `windows` has them
 
 
 def collect(
-    scenario: str | None = None,
-    policy: str | None = None,
-    recipe: str | None = None,
-    episodes: int = 20,
-    epsilon: float = 0.0,
-    seed: int = 0,
-    window: Literal["train", "validation", "test", "all"] = "train",
-    trace: str | None = None,
+    scenario: OneName = None,
+    policy: OneName = None,
+    recipe: OneName = None,
+    # None, where not given: beside a recipe nothing is given that it would not heed
+    episodes: Annotated[int | None, arg(help_behavior_hint="(default: 20)")] = None,
+    epsilon: Annotated[float | None, arg(help_behavior_hint="(default: 0)")] = None,
+    seed: Annotated[int | None, arg(help_behavior_hint="(default: 0)")] = None,
+    window: Annotated[Window | None, arg(help_behavior_hint="(default: train)")] = None,
+    trace: TraceFile = None,
     servers: int | None = None,
-    set: tuple[str, ...] = (),  # the option's name on the command line
-    name: str | None = None,
+    set: Changes = (),  # the option's name on the command line
+    name: OneName = None,
     workers: int = 1,
     overwrite: bool = False,
     card: Path | None = None,
@@ -34,12 +46,12 @@ def collect(
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
         policy: name of a heuristic, or a checkpoint (.pt).
-        recipe: a recipe's name or file, in the place of all of the above and below.
+        recipe: a recipe's name or file; it decides everything but the trace itself.
         episodes: how many.
         epsilon: probability of a random legal action in the place of the policy's.
         seed: from which the starts and all draws come.
         window: rows of the trace from which episodes are drawn.
-        trace: a trace file in the place of the scenario's own.
+        trace: a trace file in the place of the scenario's or recipe's own.
         servers: of each cluster, in the place of the scenario's own.
         set: other fields of the scenario, as name=value.
         name: last part of the data set's id; named after the policy and what is changed, if none.
@@ -50,11 +62,26 @@ def collect(
     """
     from vmagent_marl.episodes import collect as build
     from vmagent_marl.episodes import load_recipe, recipe_for, write_card
+    from vmagent_marl.episodes.minari_format import dataset_folder, dataset_id
 
+    decided = {
+        "scenario": scenario,
+        "policy": policy,
+        "episodes": episodes,
+        "epsilon": epsilon,
+        "seed": seed,
+        "window": window,
+        "servers": servers,
+        "set": set or None,
+        "name": name,
+    }
+    given = [f"--{option}" for option, value in decided.items() if value is not None]
     if recipe is not None:
-        if scenario is not None or policy is not None:
-            raise SettingError("a recipe names its scenario and policies: leave the options out")
+        if given:
+            raise SettingError(f"{', '.join(given)}: the recipe decides: leave out all of these")
         chosen = load_recipe(recipe)
+        if trace is not None:
+            chosen = dataclasses.replace(chosen, trace=trace)
     elif scenario is None or policy is None:
         raise SettingError("what to record? give --scenario and --policy, or --recipe")
     else:
@@ -62,15 +89,21 @@ def collect(
         chosen = recipe_for(
             scenario,
             policy,
-            episodes=episodes,
-            epsilon=epsilon,
+            episodes=20 if episodes is None else episodes,
+            epsilon=epsilon or 0.0,
             behaviour=name,
-            window=window,
-            seed=seed,
+            window=window or "train",
+            seed=seed or 0,
             trace=trace,
             fields=fields,
         )
     check_writable(card)
+    with blaming_options(trace, servers):
+        played = chosen.load_scenario()
+    folder = dataset_folder(dataset_id(played.name, chosen.behaviour))
+    if folder.exists() and not overwrite:
+        another = "" if recipe else ", or another --name"
+        raise DatasetError(f"{folder}: this data set exists already: give --overwrite{another}")
     made = build(chosen, workers=workers, overwrite=overwrite, progress=not quiet)
     print(made)
     if card is not None:

@@ -9,11 +9,13 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
+from tyro.conf import arg
 
 from vmagent_marl.cli import programs
+from vmagent_marl.cli.options import TraceFile
 from vmagent_marl.errors import VmagentError
 
 if TYPE_CHECKING:
@@ -53,7 +55,11 @@ ACTS = (
 )
 
 
-def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0) -> None:
+def demo(
+    out: Annotated[Path, arg(metavar="FOLDER")] = Path("runs/demo"),
+    trace: TraceFile = None,
+    seed: int = 0,
+) -> None:
     """Record heuristics, learn from the recording, and compare on held-out windows.
 
     Args:
@@ -62,12 +68,16 @@ def demo(out: Path = Path("runs/demo"), trace: str | None = None, seed: int = 0)
         seed: of training and evaluation.
     """
     from vmagent_marl.envs.game import as_scenario
+    from vmagent_marl.windows import starts_of
 
     console, began = Console(), time.monotonic()
     if seed < 0:
         raise VmagentError(f"seed: {seed} is negative: give 0 or more")
     for act in ACTS:  # what cannot be played is refused before an earlier demo goes
-        as_scenario(act.scenario, **({} if trace is None else {"trace": trace})).simulator()
+        scenario = as_scenario(act.scenario, **({} if trace is None else {"trace": trace}))
+        played = scenario.simulator().trace
+        for window in ("train", "validation", "test"):
+            starts_of(scenario, played, window)
     _make_room(out)
     os.environ["MINARI_DATASETS_PATH"] = str((out / "datasets").absolute())  # nobody else's
     for act in ACTS:

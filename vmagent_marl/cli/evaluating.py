@@ -5,25 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from vmagent_marl.cli.options import scenario_fields
+from vmagent_marl.cli.options import (
+    Changes,
+    Name,
+    Names,
+    TraceFile,
+    blaming_options,
+    scenario_fields,
+)
 from vmagent_marl.files import check_writable
 
 
 def evaluate(
-    scenario: str,
-    policy: tuple[str, ...] = (),
-    trace: str | None = None,
+    scenario: Name,
+    policy: Names = (),
+    trace: TraceFile = None,
     windows: Literal["train", "validation", "test", "all"] = "validation",
     episodes: int = 20,
     seed: int = 0,
     starts: Path | None = None,
     servers: int | None = None,
-    set: tuple[str, ...] = (),  # the option's name on the command line
+    set: Changes = (),  # the option's name on the command line
     json: Path | None = None,
     plot: Path | None = None,
     quiet: bool = False,
 ) -> None:
     """Play policies on held-out windows and compare them.
+
+    The first policy is the baseline, from which the differences of the others are told. A trace
+    with bad rows, or one read with options, goes through `vmagent-marl trace convert` first.
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
@@ -43,9 +53,14 @@ def evaluate(
     from vmagent_marl.evaluation import evaluate as play_and_score
     from vmagent_marl.scenario import load_scenario
 
+    if plot is not None:
+        from vmagent_marl.view.style import check_format
+
+        check_format(plot)
     for file in (json, plot):
         check_writable(file)
-    chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
+    with blaming_options(trace, servers):
+        chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
     scores = play_and_score(
         chosen,
         policy or ALL,
@@ -55,14 +70,15 @@ def evaluate(
         starts=None if starts is None else read_starts(starts),
         progress=not quiet,
     )
-    # files first: whoever reads the table may close the pipe before its end
     if json is not None:
         write_json(scores, json)
-    if plot is not None:
-        from vmagent_marl.view.plots import plot_scores
+    try:
+        print_scores(scores)
+    finally:  # whoever reads the table may close the pipe before its end
+        if plot is not None:
+            from vmagent_marl.view.plots import plot_scores
 
-        plot_scores(scores, plot)
-    print_scores(scores)
+            plot_scores(scores, plot)
     for file in (json, plot):
         if file is not None:
             print(file)

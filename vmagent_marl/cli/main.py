@@ -6,19 +6,30 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import tyro
 from rich.console import Console
 
 from vmagent_marl import __version__
-from vmagent_marl.cli import collecting, datasets, evaluating, looking, programs, tracing
+from vmagent_marl.cli import (
+    INTERRUPTED,
+    collecting,
+    datasets,
+    evaluating,
+    looking,
+    programs,
+    tracing,
+)
 from vmagent_marl.cli.demo import demo
+from vmagent_marl.cli.values import VALUES
 from vmagent_marl.errors import VmagentError
 
 ABOUT = """Learn to schedule virtual machines: every server cluster is an agent.
 
-Begin with `vmagent-marl list`, then `vmagent-marl evaluate --scenario recovering`."""
+Begin with `vmagent-marl list`, then `vmagent-marl evaluate --scenario recovering`.
+`vmagent-marl --version` tells the version."""
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": looking.list_all,
@@ -30,7 +41,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "copy": programs.copy,
     "demo": demo,
 }
-INTERRUPTED = 130  # as shells have it
+GO_ON = ("collect", "run")  # where a run that was stopped left off
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -41,6 +52,12 @@ def main(arguments: list[str] | None = None) -> None:
         return
     Console.on_broken_pipe = _break  # type: ignore[assignment,method-assign]  # rich exits with 1
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
+    _warn.cache_clear()
+    with VALUES:
+        _run(given)
+
+
+def _run(given: list[str]) -> None:
     try:
         if given[:1] == ["run"] and len(given) > 1 and not given[1].startswith("-"):
             programs.run(given[1], *given[2:])  # the rest is the program's own
@@ -62,7 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
         _say(f"[bold red]error:[/] {_plain(f'{place}{error.strerror or error}')}")
         sys.exit(1)
     except KeyboardInterrupt:
-        _say("interrupted: the same command again goes on or starts over")
+        goes_on = ": the same command again goes on" if given and given[0] in GO_ON else ""
+        _say(f"interrupted{goes_on}")
         sys.exit(INTERRUPTED)
 
 
@@ -72,7 +90,12 @@ def _break(console: Console) -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
-    _say(f"[bold yellow]warning:[/] {_plain(str(message))}")
+    _warn(str(message))
+
+
+@cache  # once, however many simulators see the same
+def _warn(message: str) -> None:
+    _say(f"[bold yellow]warning:[/] {_plain(message)}")
 
 
 def _say(text: str) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import yaml
+from tyro.conf import arg
 
-from vmagent_marl.errors import SettingError
+from vmagent_marl.errors import ScenarioError, SettingError
+from vmagent_marl.settings import AS_GIVEN
+
+# As they are named in the help; a type alone does not tell a name from a file.
+Name = Annotated[str, arg(metavar="NAME")]
+OneName = Annotated[str | None, arg(metavar="NAME")]
+Names = Annotated[tuple[str, ...], arg(metavar="NAME ...")]
+TraceFile = Annotated[str | None, arg(metavar="FILE")]
+Changes = Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")]
 
 
 def scenario_fields(
@@ -28,3 +38,17 @@ def scenario_fields(
     if servers is not None:
         fields["servers"] = servers
     return fields
+
+
+@contextmanager
+def blaming_options(trace: str | None, servers: int | None) -> Iterator[None]:
+    """Name what was given by hand as it was typed: an option, and no field of a file."""
+    try:
+        yield
+    except ScenarioError as error:
+        told = str(error).removeprefix(AS_GIVEN)
+        if told == str(error):
+            raise
+        name, _, rest = told.partition(": ")
+        typed = {"trace": trace, "servers": servers}.get(name) is not None
+        raise ScenarioError(f"--{name}: {rest}" if typed else f"--set {told}") from None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from vmagent_marl import catalog
 from vmagent_marl.errors import VmagentError, unknown_name
 from vmagent_marl.files import replacing
 
 
-def run(program: Positional[str], *arguments: str) -> None:
+def run(program: Annotated[Positional[str], arg(metavar="NAME")], *arguments: str) -> None:
     """Run a program from a shelf, e.g. `run offline/discrete_cql --help`.
 
     Args:
@@ -22,15 +23,20 @@ def run(program: Positional[str], *arguments: str) -> None:
         arguments: what it is given.
     """
     file = catalog.find_program(program)
-    before = sys.argv
-    sys.argv = [str(file), *arguments]
+    main = ModuleType("__main__")  # not by runpy, which names the file in the program's help
+    main.__file__ = str(file)
+    before = sys.argv, sys.modules["__main__"]
+    sys.argv, sys.modules["__main__"] = [f"vmagent-marl run {program}", *arguments], main
     try:
-        runpy.run_path(str(file), run_name="__main__")
+        exec(compile(file.read_bytes(), file, "exec"), vars(main))
     finally:
-        sys.argv = before
+        sys.argv, sys.modules["__main__"] = before
 
 
-def copy(name: Positional[str], to: Positional[Path] = Path(".")) -> None:
+def copy(
+    name: Annotated[Positional[str], arg(metavar="NAME")],
+    to: Annotated[Positional[Path], arg(metavar="[FOLDER|FILE]")] = Path("."),
+) -> None:
     """Copy a program, scenario or recipe from its shelf, to change it.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,10 +89,9 @@ def make(command: Command) -> None:
 def _synthesize(command: Synthesize) -> None:
     from vmagent_marl.progress import counter
     from vmagent_marl.trace import synthetic_month
-    from vmagent_marl.trace.pieces import write_pieces
-    from vmagent_marl.trace.plan import MonthPlan
-    from vmagent_marl.trace.synthetic import synthetic_days
-    from vmagent_marl.trace.write import form_by_name, write_trace
+    from vmagent_marl.trace.forms.write import form_by_name, write_pieces, write_trace
+    from vmagent_marl.trace.synthetic.month import synthetic_days
+    from vmagent_marl.trace.synthetic.plan import MonthPlan
 
     plan = MonthPlan(
         seed=command.seed,
@@ -102,7 +102,7 @@ def _synthesize(command: Synthesize) -> None:
         mix=_mix(command.mix),
         burstiness=command.burstiness,
     )
-    _refuse_to_replace(command.out)
+    check_new(command.out)
     if form_by_name(command.out) == "lifetimes":
         total, shown = math.ceil(plan.days), not command.quiet
         with counter(str(command.out), total, unit="days", shown=shown) as move:
@@ -121,14 +121,18 @@ def _counted(days: Iterator[Trace], move: Callable[[], None]) -> Iterator[Trace]
 
 
 def _scale(command: Scale) -> None:
+    from vmagent_marl.trace.forms.write import form_by_name, write_trace
     from vmagent_marl.trace.scaling import reweigh, stretch, superpose, thin
     from vmagent_marl.trace.source import load_trace
-    from vmagent_marl.trace.write import form_by_name, write_trace
 
     mix = _mix(command.mix)
     if not mix and (command.thin, command.copies, command.stretch) == (1, 1, 1):
         raise SettingError("nothing to change: give --mix, --thin, --copies or --stretch")
-    _refuse_to_replace(command.out)
+    if command.shift_days is not None and command.copies == 1:
+        raise SettingError("--shift-days is between copies: give --copies too")
+    if command.stretch_lifetimes and command.stretch == 1:
+        raise SettingError("--stretch-lifetimes is for a time that is stretched: give --stretch")
+    check_new(command.out)
     form_by_name(command.out)  # before the work, where it names none
     scaled = load_trace(command.file)
     if mix:
@@ -149,7 +153,7 @@ def _fetch(command: Fetch) -> None:
 
     published = published_trace(command.name)
     out = command.out or Path(published.file_name)
-    _refuse_to_replace(out)
+    check_new(out)
     print(published.terms)
     if not command.accept_licence:
         _ask_to_accept()
@@ -201,8 +205,9 @@ def _mix(given: Sequence[str]) -> dict[str, float]:
     return mix
 
 
-def _refuse_to_replace(out: Path) -> None:
-    if out.exists():
+def check_new(out: Path) -> None:
+    """Raise, before the work whose result it is to hold, where a file is or none can be."""
+    if os.path.lexists(out):
         raise TraceError(f"{out} exists: move it away or name another file")
     check_writable(out)
 

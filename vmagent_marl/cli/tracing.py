@@ -12,7 +12,6 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from vmagent_marl.cli import trace_making
-from vmagent_marl.errors import TraceError
 from vmagent_marl.files import check_writable
 
 if TYPE_CHECKING:
@@ -156,12 +155,10 @@ def _shown(value: object) -> str:
 
 
 def _convert(command: Convert) -> None:
-    from vmagent_marl.trace.write import form_by_name, write_trace
+    from vmagent_marl.trace.forms.write import form_by_name, write_trace
 
-    if command.out.exists():
-        raise TraceError(f"{command.out} exists: move it away or name another file")
     form = form_by_name(command.out)  # before a file is read that may be large
-    check_writable(command.out)
+    trace_making.check_new(command.out)
     found = _read(command)
     write_trace(found, command.out)
     lost = [name for name in ("tenant", "home", "priority") if name in found.columns]

@@ -17,7 +17,8 @@ __all__ = ["env", "parallel_env", "vector_env"]
 def parallel_env(scenario: str | Path | Scenario, **options: Any) -> ClusterParallelEnv:
     """PettingZoo's parallel form: every cluster answers each request with a plan.
 
-    Options are those of `Game` (window, seed, mask_in, render_mode), and any scenario field.
+    Options are those of `Game` (window, seed, mask_in, actions, render_mode), and any scenario
+    field.
     """
     from vmagent_marl.envs.parallel import ClusterParallelEnv
 

@@ -66,7 +66,7 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
         self._plans[k] = operator.index(action)
-        passes = self.game.simulator.answer(0, k, self._plans[k]) == self.layout.actions - 1
+        passes = self.game.view.answer(0, k, self._plans[k]) == self.layout.actions - 1
         if passes and self._position + 1 < self.game.simulator.rules.tries:
             self._position += 1
             self.agent_selection = self._agent_at(self._position)

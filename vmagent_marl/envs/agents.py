@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from vmagent_marl.envs.candidate_layout import Layout
+from vmagent_marl.envs.candidates import Candidates
 from vmagent_marl.envs.game import Game
 from vmagent_marl.envs.spaces import agent_action_space, agent_observation_space
-from vmagent_marl.sim import ObservationLayout
 from vmagent_marl.sim.global_state import global_state, state_size
 
 
@@ -36,11 +37,13 @@ class Agents:
         # each agent its own object: PettingZoo's tests seed them one by one
         self.observation_spaces = {agent: copy.deepcopy(seen) for agent in self.possible_agents}
         self.action_spaces = {agent: copy.deepcopy(acts) for agent in self.possible_agents}
-        size = state_size(self.game.simulator)
+        self._seen_slots = self.layout.clusters * self.game.simulator.layout.size
+        size = state_size(self.game.simulator) - self._seen_slots
+        size += self.layout.clusters * self.layout.size
         self.state_space = spaces.Box(0.0, np.inf, (size,), np.float32)
 
     @property
-    def layout(self) -> ObservationLayout:
+    def layout(self) -> Layout:
         """Order of an observation."""
         return self.game.layout
 
@@ -58,8 +61,14 @@ class Agents:
         return self.action_spaces[agent]
 
     def state(self) -> NDArray[np.float32]:
-        """What a centralised critic may read: see `vmagent_marl.sim.global_state`."""
+        """What a centralised critic may read: see `vmagent_marl.sim.global_state`.
+
+        It begins with the observations of all agents, as they see them.
+        """
         state: NDArray[np.float32] = global_state(self.game.simulator)[0]
+        if isinstance(self.game.view, Candidates):
+            seen = self.game.view.observation[0].reshape(-1)
+            state = np.concatenate([seen, state[self._seen_slots :]])
         return state
 
     def render(self) -> Any:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.envs.candidate_layout import Layout, candidates_in
+from vmagent_marl.envs.candidates import Candidates
 from vmagent_marl.envs.spaces import MaskIn, check_mask_in
 from vmagent_marl.errors import ActionError, ScenarioError, nearest
 from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
-from vmagent_marl.sim import Episode, ObservationLayout, Simulator
+from vmagent_marl.sim import Episode, Simulator
 from vmagent_marl.sim.state import HOME, RUNNING, SECONDS, STATUS, TERMINATED, TRUNCATED
 from vmagent_marl.windows import episode_of, rows_of
 
@@ -28,6 +30,12 @@ def as_scenario(scenario: str | Path | Mapping[str, Any] | Scenario, **fields: A
     if isinstance(scenario, Mapping):
         return scenario_from({**scenario, **fields})
     return load_scenario(scenario, **fields)
+
+
+def view_of(simulator: Simulator, actions: str) -> Simulator | Candidates:
+    """How agents are to see and play it: by `slots`, or by candidates (`top-8`)."""
+    count = candidates_in(actions)
+    return simulator if count is None else Candidates(simulator, count)
 
 
 class Last(NamedTuple):
@@ -50,10 +58,15 @@ class Game:
         window: str = "train",
         seed: int = 0,
         mask_in: MaskIn = "obs",
+        actions: str = "slots",
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:
-        """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario."""
+        """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario.
+
+        `actions`: what agents choose among: all `slots` of their cluster, or with `top-8` the 8
+        best candidates (see `Candidates`).
+        """
         check_mask_in(mask_in)
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ScenarioError(
@@ -61,6 +74,7 @@ class Game:
             )
         self.scenario = as_scenario(scenario, **fields)
         self.simulator: Simulator = self.scenario.simulator()
+        self.view = view_of(self.simulator, actions)
         self.window = window
         rows_of(self.simulator.trace, window)  # an unknown window is refused here, not at reset
         self.mask_in = mask_in
@@ -70,15 +84,16 @@ class Game:
 
     def _look(self) -> None:
         """Views of the only environment's arrays, which numpy would look up anew at every step."""
-        state = self.simulator.state
-        self.seen = list(zip(state.observation[0], state.mask[0], strict=True))
-        self.joint = state.observation[0], state.mask[0]
+        view, state = self.view, self.simulator.state
+        counted = view if isinstance(view, Candidates) else state
+        self.seen = list(zip(view.observation[0], view.mask[0], strict=True))
+        self.joint = view.observation[0], view.mask[0]
         self.last = Last(
             reward=state.reward[0],
             own_reward=state.own_reward[0],
             reached=state.reached[0],
-            effective=state.effective[0],
-            illegal=state.illegal[0],
+            effective=counted.effective[0],
+            illegal=counted.illegal[0],
         )
         self._plans = np.zeros((1, self.layout.clusters), np.int64)
         self._answers = self._plans.data
@@ -94,9 +109,9 @@ class Game:
         self._look()
 
     @property
-    def layout(self) -> ObservationLayout:
+    def layout(self) -> Layout:
         """Order of an observation."""
-        return self.simulator.layout
+        return self.view.layout
 
     def begin(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> Episode:
         """Start the seed's next episode, or the first one of a new seed.
@@ -119,7 +134,7 @@ class Game:
                 seed=self._seed,
                 number=self._number,
             )
-        self.simulator.reset({0: episode})
+        self.view.reset({0: episode})
         if self.render_mode == "human":
             self._show()
         return episode
@@ -136,7 +151,7 @@ class Game:
                 self._answers[0, k] = plan  # type: ignore[call-overload]  # takes what has an index
         except (TypeError, ValueError):
             raise ActionError(f"{plan!r} is no action: give a whole number") from None
-        self.simulator.advance(self._plans)
+        self.view.advance(self._plans)
         if self.render_mode == "human":
             self._show()
 
@@ -166,12 +181,12 @@ class Game:
 
     def snapshot(self) -> tuple[Any, int, int]:
         """Everything that changes: the simulator's arrays, the seed and the episode's number."""
-        return self.simulator.snapshot(), self._seed, self._number
+        return self.view.snapshot(), self._seed, self._number
 
     def restore(self, snapshot: tuple[Any, int, int]) -> None:
         """Go on from a snapshot."""
         arrays, self._seed, self._number = snapshot
-        self.simulator.restore(arrays)
+        self.view.restore(arrays)
 
     def render(self) -> Any:
         """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""

@@ -18,7 +18,8 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
     """All clusters under one agent; with one cluster a plain single-agent environment.
 
     Observation   {"observation": (F,), "action_mask": (A,)}; (K, F) and (K, A) for K clusters
-    Action        Discrete(A), A = 2 S + 1; MultiDiscrete([A] * K) for K clusters
+    Action        Discrete(A), A = 2 S + 1, or k + 1 with actions="top-k"; MultiDiscrete([A] * K)
+                  for K clusters
     Reward        the team's mean
     Info          agent_rewards, reached, effective_action, illegal (each (K,)), seconds; at the end
                   `metrics` of the episode
@@ -32,7 +33,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
     }
 
     def __init__(self, scenario: Any, **options: Any) -> None:
-        """Options are those of `Game` (window, seed, mask_in, render_mode), and scenario fields."""
+        """Options are those of `Game` (window, seed, mask_in, actions ...), and scenario fields."""
         self.game = Game(scenario, **options)
         self.render_mode = self.game.render_mode
         self.observation_space = joint_observation_space(self.game.layout, self.game.mask_in)
@@ -70,7 +71,7 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """The mask as booleans, flat over the agents, as sb3-contrib's MaskablePPO asks for it."""
-        mask: NDArray[np.bool_] = self.game.simulator.mask[0].reshape(-1).astype(bool)
+        mask: NDArray[np.bool_] = self.game.joint[1].reshape(-1).astype(bool)
         return mask
 
     def render(self) -> Any:

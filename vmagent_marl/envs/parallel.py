@@ -22,7 +22,8 @@ class ClusterParallelEnv(Agents, ParallelEnv):  # type: ignore[misc]  # PettingZ
                   "action_mask": (2 S + 1,) int8}; the mask moves to the info with mask_in="info"
     Action        a < 2 S: server a // 2, NUMA node a % 2; 2 S: pass. For a VM that is halved over
                   both nodes the even action stands for the server. One outside of the mask counts
-                  as pass where pass is legal, else as the lowest legal slot
+                  as pass where pass is legal, else as the lowest legal slot. With
+                  actions="top-8" a < 8: the a-th best candidate, 8: pass (see `Candidates`)
     Reward        the scenario's (see `vmagent_marl.sim.rewards`), every cluster its own, shared
                   with the team by the scenario's `share`
     End           as the scenario says: at the first VM turned away or the window's end

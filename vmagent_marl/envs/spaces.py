@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from gymnasium import spaces
 
+from vmagent_marl.envs.candidate_layout import Layout
 from vmagent_marl.errors import unknown_name
-from vmagent_marl.sim import ObservationLayout
 
 MaskIn = Literal["obs", "info", "both"]
 
@@ -19,21 +19,17 @@ def check_mask_in(mask_in: str) -> None:
         raise unknown_name("mask_in", mask_in, get_args(MaskIn))
 
 
-def agent_observation_space(
-    layout: ObservationLayout, mask_in: MaskIn = "obs"
-) -> spaces.Space[Any]:
+def agent_observation_space(layout: Layout, mask_in: MaskIn = "obs") -> spaces.Space[Any]:
     """One agent's: the vector of `layout`, beside its action mask unless that is in the info."""
     return _observation_space((layout.size,), (layout.actions,), mask_in)
 
 
-def agent_action_space(layout: ObservationLayout) -> spaces.Discrete:
-    """One agent's: a slot each, then pass."""
+def agent_action_space(layout: Layout) -> spaces.Discrete:
+    """One agent's: a slot or candidate each, then pass."""
     return spaces.Discrete(layout.actions)
 
 
-def joint_observation_space(
-    layout: ObservationLayout, mask_in: MaskIn = "obs"
-) -> spaces.Space[Any]:
+def joint_observation_space(layout: Layout, mask_in: MaskIn = "obs") -> spaces.Space[Any]:
     """All agents': (F,) for one cluster, stacked to (K, F) for many."""
     if layout.clusters == 1:
         return agent_observation_space(layout, mask_in)
@@ -41,7 +37,7 @@ def joint_observation_space(
     return _observation_space((clusters, layout.size), (clusters, layout.actions), mask_in)
 
 
-def joint_action_space(layout: ObservationLayout) -> spaces.Discrete | spaces.MultiDiscrete:
+def joint_action_space(layout: Layout) -> spaces.Discrete | spaces.MultiDiscrete:
     """All agents': one number for one cluster, (K,) for many."""
     if layout.clusters == 1:
         return agent_action_space(layout)

@@ -8,7 +8,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from vmagent_marl.envs.game import FRAMES_PER_SECOND, as_scenario
+from vmagent_marl.envs.candidates import Candidates
+from vmagent_marl.envs.game import FRAMES_PER_SECOND, as_scenario, view_of
 from vmagent_marl.envs.spaces import (
     MaskIn,
     check_mask_in,
@@ -42,16 +43,21 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         window: str = "train",
         seed: int = 0,
         mask_in: MaskIn = "obs",
+        actions: str = "slots",
         **fields: Any,
     ) -> None:
-        """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario."""
+        """`window`: the rows of the trace that episodes may touch; `fields`: of the scenario.
+
+        `actions`: `slots`, or `top-8` for 8 candidates (see `Candidates`).
+        """
         check_mask_in(mask_in)
         if num_envs < 1:
             raise SettingError(f"num_envs: {num_envs} are too few: give 1 or more")
         self.scenario = as_scenario(scenario, **fields)
         self.simulator = self.scenario.simulator(batch=num_envs)
         self.num_envs, self.window, self.mask_in = num_envs, window, mask_in
-        layout = self.simulator.layout
+        self.view = view_of(self.simulator, actions)
+        layout = self.view.layout
         self.single_observation_space = joint_observation_space(layout, mask_in)
         self.single_action_space = joint_action_space(layout)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -79,7 +85,7 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
             raise ActionError("no episode has begun: call reset() first")
         ended = np.flatnonzero(~self.simulator.running)
         plans = np.asarray(actions)
-        self.simulator.step(plans[:, None] if plans.ndim == 1 else plans)
+        self.view.step(plans[:, None] if plans.ndim == 1 else plans)
         if ended.size:
             self._begin(ended)
         simulator = self.simulator
@@ -104,10 +110,10 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
                 number=self._next,
             )
             self._next += 1
-        self.simulator.reset(episodes)
+        self.view.reset(episodes)
 
     def _observation(self) -> Any:
-        seen, mask = self.simulator.observation, self.simulator.mask
+        seen, mask = self.view.observation, self.view.mask
         if self.simulator.clusters == 1:
             seen, mask = seen[:, 0], mask[:, 0]
         if self.mask_in == "info":
@@ -115,15 +121,16 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         return {"observation": seen.copy(), "action_mask": mask.copy()}
 
     def _infos(self) -> dict[str, Any]:
-        state = self.simulator.state
+        view, state = self.view, self.simulator.state
+        counted = view if isinstance(view, Candidates) else state
         infos: dict[str, Any] = {
             "agent_rewards": state.own_reward.copy(),
             "reached": state.reached.copy(),
-            "effective_action": state.effective.copy(),
-            "illegal": state.illegal.copy(),
+            "effective_action": counted.effective.copy(),
+            "illegal": counted.illegal.copy(),
             "seconds": state.outcome[:, SECONDS].copy(),
         }
         if self.mask_in != "obs":
-            mask = state.mask[:, 0] if self.simulator.clusters == 1 else state.mask
+            mask = view.mask[:, 0] if self.simulator.clusters == 1 else view.mask
             infos["action_mask"] = mask.copy()
         return infos

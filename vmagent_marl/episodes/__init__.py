@@ -32,7 +32,7 @@ __all__ = [
 
 
 def load_episodes(dataset: str | MinariDataset) -> list[Episode]:
-    """See `vmagent_marl.episodes.minari_format.load_episodes`, which brings Minari along."""
-    from vmagent_marl.episodes.minari_format import load_episodes as load
+    """See `vmagent_marl.episodes.hdf5_reader.load_episodes`, which brings Minari along."""
+    from vmagent_marl.episodes.hdf5_reader import load_episodes as load
 
     return load(dataset)

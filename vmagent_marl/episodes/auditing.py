@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vmagent_marl.episodes.arrays import Arrays
-from vmagent_marl.episodes.coverage import Statistics
+from vmagent_marl.episodes.coverage import Tally, joined, tally
 from vmagent_marl.episodes.episode import Episode
 from vmagent_marl.episodes.faults import Faults
 from vmagent_marl.episodes.invariants import mask_faults, probability_faults, value_faults
@@ -52,10 +52,11 @@ class Auditor:
     def __init__(self, made: Made, faults: Faults) -> None:
         self._made, self._faults = made, faults
         self._layout = layout_of(made.scenario.rules())
-        self.statistics = Statistics(self._layout)
+        self.tally: Tally | None = None
         self.episodes = self.steps = self.replayed = 0
-        self.counted = 0  # episodes in the statistics
-        self._waiting: list[Episode] = []
+        self.counted = 0  # episodes in the tally
+        self._sound: list[Episode] = []  # to be counted, all of them among those that wait
+        self._waiting: list[Episode] = []  # to be replayed
 
     def look(self, file: Path, metadata: Mapping[str, Any], progress: bool) -> None:
         """Check every episode."""
@@ -91,8 +92,7 @@ class Auditor:
                 sound = False
                 playable = playable and name not in ("masks", "starts")
         if sound:
-            self.statistics.add(episode)
-            self.counted += 1
+            self._sound.append(episode)
         if not playable:  # what is no play, or another one, repeats nothing
             return
         self._waiting.append(episode)
@@ -120,7 +120,10 @@ class Auditor:
             name = "policies" if fault.policy else "replay"
             self._faults.add(name, f"episode {number}: {fault.told} differs")
         self.replayed += sum(map(len, self._waiting))
-        self._waiting = []
+        if self._sound:
+            self.tally = joined(self.tally, tally(self._sound, self._layout))
+            self.counted += len(self._sound)
+        self._sound, self._waiting = [], []
 
 
 def _attribute_faults(attributes: Mapping[str, Any], episode: Episode) -> Iterator[str]:

@@ -105,17 +105,19 @@ def _holds(held: Mapping[str, Any]) -> str:
 
 def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
     ranked = sorted(references["returns"].items(), key=lambda item: -item[1])
-    score = normalised_return(held["return_mean"], references)
+    recorded = references["recorded_return"]
+    score = normalised_return(recorded, references)
     undefined = "undefined (random play is not told apart from the best)"
     shown = undefined if score is None else f"{score:.3f}"
+    first = "" if references["episodes"] == held["episodes"] else f"first {references['episodes']} "
     return "\n".join(
         [
             "## Reference scores",
             "",
-            f"Mean returns of {references['episodes']} episodes of the window "
-            f"`{references['window']}`, the same for every policy. `ref_min_score` is that of "
-            f"random legal play, `ref_max_score` that of the best heuristic, "
-            f"`{references['best_policy']}`. The data's normalised score is {shown}.",
+            f"Mean returns from the same starts as the data's {first}episodes, for every policy. "
+            f"`ref_min_score` is that of random legal play, `ref_max_score` that of the best "
+            f"heuristic, `{references['best_policy']}`. The data's own mean from these starts is "
+            f"{recorded:.4g}, its normalised score {shown}.",
             "",
             "| policy | return |",
             "|---|---|",

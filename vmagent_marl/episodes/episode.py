@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,18 @@ class Episode:
     truncated: bool  # the horizon was reached
     played: sim.Episode  # rows of the trace, number and seed
     metrics: sim.Metrics
+
+    ARRAYS: ClassVar[tuple[str, ...]] = (  # names of the arrays, in order
+        "observations",
+        "masks",
+        "actions",
+        "rewards",
+        "agent_rewards",
+        "behavior_logp",
+        "reached",
+        "effective_action",
+        "seconds",
+    )
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -61,5 +74,4 @@ class Episode:
     @property
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        return {name: getattr(self, name) for name in self.ARRAYS}

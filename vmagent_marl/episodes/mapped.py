@@ -1,8 +1,9 @@
 """A data set in memory maps: rows at random without loading it.
 
-Minari stores HDF5 in chunks, a file of many small pieces that cannot be mapped. So the arrays are
-copied once into plain `.npy` files, one a column with all episodes behind each other, in a cache
-folder; what is read of those is paged in by the system and dropped again when memory is wanted.
+In HDF5 every episode has arrays of its own, in chunks where Minari wrote them: no batch of rows can
+be taken out of a map of that by one indexing. So the arrays are copied once into plain `.npy`
+files, one a column with all episodes behind each other, in a cache folder; what is read of those is
+paged in by the system and dropped again when memory is wanted.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from vmagent_marl.trace import Trace
 from vmagent_marl.trace.source import SYNTHETIC
 from vmagent_marl.windows import Window
 
-FORMAT = 1  # of what is stored; a new one makes other data sets of the same recipes
+FORMAT = 2  # of what is stored; a new one makes other data sets of the same recipes
 Scalar = bool | int | float | str | None
 Field = Scalar | dict[str, Scalar] | tuple[Scalar | dict[str, Scalar], ...]
 

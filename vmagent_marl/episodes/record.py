@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl import sim
 from vmagent_marl.episodes.episode import Episode
+from vmagent_marl.episodes.play import expected_length
 from vmagent_marl.errors import DatasetError, PolicyError
 from vmagent_marl.policies import Policy, check_policy
 from vmagent_marl.policies.heuristics import Heuristic
@@ -23,8 +24,7 @@ from vmagent_marl.windows import episode_of, starts_of
 
 BATCH = 64  # environments that play at once
 AHEAD = 2  # episodes begun beyond the next to hand out, in batches: it bounds the memory
-FIRST_ROOM = 256  # transitions that the tape has room for at first; doubled when needed
-MEMORY = 256_000_000  # bytes that the tape of long episodes may take
+MEMORY = 256_000_000  # bytes of the tape, for episodes that are as long as expected
 COMPONENT = 1  # sets the draw of the component apart from that of the episode's start
 
 
@@ -62,20 +62,25 @@ def record(
     seed: int = 0,
     batch: int = BATCH,
     trace: Trace | None = None,
+    length: int | None = None,
 ) -> Iterator[Episode]:
     """Episodes `first` to `first + episodes - 1` of a window, in order, whatever the batch.
 
     Where each begins, which policy of a mixture plays it and every draw in it depend on (seed,
-    number) alone. What is held in memory is bounded by `AHEAD` batches of episodes.
+    number) alone. What is held in memory is bounded by `AHEAD` batches of episodes. `length`: how
+    many transitions to have room for at first, where the caller knows.
     """
     mixture = policy if isinstance(policy, Mixture) else Mixture((policy,), (1.0,))
     for each in mixture.policies:
         check_policy(each, scenario)
+    rows = scenario.load_trace() if trace is None else trace
+    starts_of(scenario, rows, window)  # refused here, not at the first episode
+    if length is None:
+        length = expected_length(scenario, window=window, seed=seed, trace=rows)
     row = sum(array.nbytes for array in blank_tape(layout_of(scenario.rules()), 1, 1))
-    batch = max(1, min(batch, episodes, MEMORY // (row * rows_of(scenario))))
-    simulator = scenario.simulator(batch=batch, trace=trace)
-    starts_of(scenario, simulator.trace, window)  # refused here, not at the first episode
-    stage = _Stage(scenario, simulator, mixture, window, seed)
+    batch = max(1, min(batch, episodes, MEMORY // (row * (length + 1))))
+    simulator = scenario.simulator(batch=batch, trace=rows)
+    stage = _Stage(scenario, simulator, mixture, window, seed, length + 1)
     return _in_order(stage, simulator, first, first + episodes)
 
 
@@ -100,13 +105,19 @@ class _Stage:
     """A batch of environments, what they play, and the tape of it."""
 
     def __init__(
-        self, scenario: Scenario, simulator: Simulator, mixture: Mixture, window: str, seed: int
+        self,
+        scenario: Scenario,
+        simulator: Simulator,
+        mixture: Mixture,
+        window: str,
+        seed: int,
+        room: int,
     ) -> None:
         self._scenario, self._simulator, self._mixture = scenario, simulator, mixture
         self._window, self._seed = window, seed
         self._component = np.zeros(simulator.batch, np.int64)
         self._played: dict[int, sim.Episode] = {}
-        self._tape = blank_tape(simulator.layout, simulator.batch, rows_of(scenario))
+        self._tape = blank_tape(simulator.layout, simulator.batch, room)
 
     def begin(self, numbers: dict[int, int]) -> None:
         """Begin the episodes of these numbers in these environments."""
@@ -192,8 +203,3 @@ class _Stage:
             played=self._played.pop(b),
             metrics=self._simulator.metrics(b),
         )
-
-
-def rows_of(scenario: Scenario) -> int:
-    """Rows of a tape that an episode takes, or at first where that is not known."""
-    return (scenario.horizon if isinstance(scenario.horizon, int) else FIRST_ROOM) + 1

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vmagent_marl.episodes.intervals import Estimate, Floats, blocks_of, mean_interval
-from vmagent_marl.episodes.play import Played, play
+from vmagent_marl.episodes.play import episodes_of, expected_length, play
 from vmagent_marl.policies import make_policy, policy_names
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import Episode
 from vmagent_marl.trace import Trace
-from vmagent_marl.windows import episode_of
 
 RANDOM = "random"  # the policy at which a normalised score is 0
-SEED = 0  # references belong to the scenario, whatever seed a data set is drawn with
 TRANSITIONS = 100_000  # of each policy, about
-FEWEST, MOST = 8, 64  # episodes
+FEWEST, MOST = 8, 256  # episodes
 
 
 @dataclass(frozen=True)
 class References:
-    """Mean returns over the same episodes."""
+    """Mean returns over the same episodes: the first of a seed, as a data set of it has them."""
 
     returns: dict[str, float]  # of every heuristic that goes with the scenario
     best_policy: str  # the heuristic with the highest mean return
     spread: Estimate  # its return less that of random play
     episodes: int  # of each
     window: str
-    seed: int = SEED
+    seed: int
 
     @property
     def random(self) -> float:
@@ -55,10 +54,54 @@ class References:
         }
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """What one policy's episodes came to, one after the other."""
+
+    returns: Floats  # (episodes,) of the team
+    first: NDArray[np.int64]  # (episodes,) row of the trace
+    requests: NDArray[np.int64]  # (episodes,) rows from there on
+
+
+@dataclass(frozen=True)
+class ReferenceGame:
+    """The episodes that references play; a worker process can be handed it."""
+
+    scenario: Scenario
+    window: str
+    seed: int
+    episodes: int
+
+    @property
+    def policies(self) -> list[str]:
+        """The decentralised heuristics that go with the scenario."""
+        names = policy_names(self.scenario)
+        return [name for name in names if make_policy(name).needs != "everything"]
+
+    def played(self, policy: str, trace: Trace | None = None) -> Outcomes:
+        """Every episode, by one of the policies."""
+        rows = self.scenario.load_trace() if trace is None else trace
+        drawn = episodes_of(self.scenario, rows, self.window, self.seed, self.episodes)
+        played = play(self.scenario, make_policy(policy), drawn, trace=rows)
+        return Outcomes(
+            returns=np.array([each.team_return for each in played]),
+            first=np.array([each.metrics.start for each in played]),
+            requests=np.array([each.metrics.requests for each in played]),
+        )
+
+    def references(self, outcomes: Mapping[str, Outcomes]) -> References:
+        """What the outcomes of every policy come to."""
+        returns = {name: float(each.returns.mean()) for name, each in outcomes.items()}
+        best = max(returns, key=lambda name: returns[name])
+        spread = _spread(outcomes[best], outcomes[RANDOM])
+        return References(returns, best, spread, self.episodes, self.window, self.seed)
+
+
 def reference_scores(
     scenario: Scenario,
     *,
     window: str = "train",
+    seed: int = 0,
     episodes: int | None = None,
     trace: Trace | None = None,
 ) -> References:
@@ -68,44 +111,19 @@ def reference_scores(
     """
     rows = scenario.load_trace() if trace is None else trace
     if episodes is None:
-        length = expected_length(scenario, window=window, seed=SEED, trace=rows)
-        episodes = int(np.clip(TRANSITIONS // length, FEWEST, MOST))
-    drawn = _episodes(scenario, rows, window, SEED, episodes)
-    policies = [make_policy(name) for name in policy_names(scenario)]
-    played = {
-        policy.name: play(scenario, policy, drawn, trace=rows)
-        for policy in policies
-        if policy.needs != "everything"
-    }
-    returns = {name: float(_returns(each).mean()) for name, each in played.items()}
-    best = max(returns, key=lambda name: returns[name])
-    return References(returns, best, _spread(played[best], played[RANDOM]), episodes, window)
+        length = expected_length(scenario, window=window, seed=seed, trace=rows)
+        episodes = enough_episodes(length)
+    game = ReferenceGame(scenario, window, seed, episodes)
+    return game.references({name: game.played(name, rows) for name in game.policies})
 
 
-def expected_length(scenario: Scenario, *, window: str, seed: int, trace: Trace) -> int:
-    """Transitions of an episode: its horizon, else the longest of a few under first fit."""
-    if isinstance(scenario.horizon, int):
-        return scenario.horizon
-    drawn = _episodes(scenario, trace, window, seed, FEWEST)
-    played = play(scenario, make_policy("first-fit"), drawn, trace=trace)
-    return max(1, *(each.transitions for each in played))
+def enough_episodes(length: int) -> int:
+    """Of so many transitions, to tell a mean."""
+    return int(np.clip(TRANSITIONS // length, FEWEST, MOST))
 
 
-def _episodes(
-    scenario: Scenario, trace: Trace, window: str, seed: int, number: int
-) -> list[Episode]:
-    return [episode_of(scenario, trace, window, seed=seed, number=i) for i in range(number)]
-
-
-def _returns(played: list[Played]) -> Floats:
-    """(episodes,) of the team."""
-    return np.array([each.team_return for each in played])
-
-
-def _spread(best: list[Played], random: list[Played]) -> Estimate:
+def _spread(best: Outcomes, random: Outcomes) -> Estimate:
     """Difference of the mean returns on the same episodes; what overlaps is counted once."""
-    pairs = list(zip(best, random, strict=True))
-    first = np.array([each.metrics.start for each in best])
-    length = np.array([max(a.metrics.requests, b.metrics.requests, 1) for a, b in pairs])
-    blocks = blocks_of(first, first + length)
-    return mean_interval(_returns(best) - _returns(random), blocks=blocks, seed=SEED)
+    length = np.maximum(np.maximum(best.requests, random.requests), 1)
+    blocks = blocks_of(best.first, best.first + length)
+    return mean_interval(best.returns - random.returns, blocks=blocks)

@@ -6,6 +6,7 @@ a killed run leaves behind; and for an instant `.name.replaced`, the one that is
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -25,27 +26,29 @@ LOCK, KEY, BUILT = "lock", "recipe", "built"
 def staging(final: Path, key: str, *, overwrite: bool) -> Iterator[Path]:
     """The folder in which the data set of `final` is made by the recipe with the hash `key`.
 
-    It keeps what an earlier run of the same recipe has left; that of another recipe goes. Raises
-    `DatasetError` where the data set exists, is being made, or cannot be written.
+    It keeps what an earlier run of the same recipe has left; that of another recipe goes. Where
+    nothing was finished, nothing is left. Raises `DatasetError` where the data set exists, is being
+    made, or cannot be written.
     """
     folder = final.with_name(f".{final.name}.partial")
+    above = [path for path in folder.parents if not path.exists()]  # the nearest first
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK).open("w") as lock:
             _hold(lock.fileno(), final)
-            _bring_back(final)
-            if final.exists() and not overwrite:
-                _remove_if_empty(folder)
-                raise DatasetError(
-                    f"{final}: this data set exists already: give overwrite=True (--overwrite) to "
-                    "replace it, or choose another behaviour name"
-                )
-            _keep_or_clear(folder, key)
-            yield folder
+            try:
+                _bring_back(final)
+                _refuse_existing(final, overwrite)
+                _keep_or_clear(folder, key)
+                yield folder
+            except BaseException:
+                _remove_if_empty(folder, above)
+                raise
     except OSError as error:
+        waiting = f"; finished episodes wait in {folder}" if folder.exists() else ""
         raise DatasetError(
             f"{final}: cannot be written ({error.strerror or error}): make room there or set "
-            f"MINARI_DATASETS_PATH, and run the same again; finished episodes wait in {folder}"
+            f"MINARI_DATASETS_PATH, and run the same again{waiting}"
         ) from error
 
 
@@ -76,18 +79,21 @@ def commit(folder: Path, final: Path) -> None:
     shutil.rmtree(folder)
 
 
-def reserve(folder: Path, size: int) -> None:
-    """Raise `OSError` now where `size` bytes do not fit; HDF5 would only lose them, or crash."""
+def reserve(file: Path, size: int) -> None:
+    """Raise `OSError` now where `file` cannot grow by `size` bytes: HDF5 would lose them, or crash.
+
+    What a file that is open has not yet written counts as room, so `size` is better too large.
+    """
     if not hasattr(os, "posix_fallocate"):  # macOS
-        if shutil.disk_usage(folder).free < size:
+        if shutil.disk_usage(file.parent).free < size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return
-    file = folder / "room"
+    room = file.with_name(".room")
     try:
-        with file.open("wb") as stream:
-            os.posix_fallocate(stream.fileno(), 0, max(size, 1))
+        with room.open("wb") as stream:  # it stands where the file will: a limit to sizes counts
+            os.posix_fallocate(stream.fileno(), file.stat().st_size, max(size, 1))
     finally:
-        file.unlink(missing_ok=True)
+        room.unlink(missing_ok=True)
 
 
 def _bring_back(final: Path) -> None:
@@ -112,10 +118,23 @@ def _hold(lock: int, final: Path) -> None:
         ) from None
 
 
-def _remove_if_empty(folder: Path) -> None:
-    """A folder that was made for nothing."""
-    if [path.name for path in folder.iterdir()] == [LOCK]:
-        shutil.rmtree(folder)
+def _refuse_existing(final: Path, overwrite: bool) -> None:
+    if final.exists() and not overwrite:
+        raise DatasetError(
+            f"{final}: this data set exists already: give overwrite=True (--overwrite) to "
+            "replace it, or choose another behaviour name"
+        )
+
+
+def _remove_if_empty(folder: Path, above: list[Path]) -> None:
+    """A folder in which nothing was finished, and those above that were made for it."""
+    shutil.rmtree(folder / BUILT, ignore_errors=True)
+    finished = [path for path in folder.glob("*/*") if not path.name.startswith(".")]
+    if not finished:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # where others have put something
+            for path in above:
+                path.rmdir()
 
 
 def _keep_or_clear(folder: Path, key: str) -> None:

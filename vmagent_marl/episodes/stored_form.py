@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vmagent_marl import sim
 from vmagent_marl.episodes.arrays import LIVES, ROWS, Arrays
-from vmagent_marl.episodes.block import metrics_from
 from vmagent_marl.episodes.episode import Episode
+from vmagent_marl.episodes.figures import from_record
 from vmagent_marl.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -102,11 +102,6 @@ def episode_from(arrays: Arrays, attributes: Mapping[str, Any]) -> Episode:
     parts = {key: values for key, values in arrays.items() if key not in _ENDS}
     component = parts.pop("component")
     try:
-        metrics = {
-            key.removeprefix("metrics/"): value.tolist() if hasattr(value, "tolist") else value
-            for key, value in attributes.items()
-            if key.startswith("metrics/")
-        }
         numbers = {"first": "options/start", "stop": "options/stop", "number": "options/number"}
         return Episode(
             **parts,
@@ -117,9 +112,9 @@ def episode_from(arrays: Arrays, attributes: Mapping[str, Any]) -> Episode:
                 seed=int(attributes["seed"]),
                 **{key: int(attributes[name]) for key, name in numbers.items()},
             ),
-            metrics=metrics_from(metrics),
+            metrics=from_record(attributes["metrics"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"its attributes are broken ({error})") from None
 
 

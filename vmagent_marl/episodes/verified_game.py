@@ -12,6 +12,7 @@ import numpy as np
 
 from vmagent_marl import settings
 from vmagent_marl.episodes.auditing import Auditor, Made
+from vmagent_marl.episodes.coverage import statistics
 from vmagent_marl.episodes.faults import Check, Faults, unlike
 from vmagent_marl.episodes.reading import BROKEN
 from vmagent_marl.episodes.recipe import Recipe, version_of
@@ -47,13 +48,16 @@ def verify_game(
     for key in READ:
         check = faults.check(key, found[key])
         yield replace(check, found=check.found + _changes(own)) if key == "replay" else check
-    if auditor.counted < made.recipe.episodes:
+    told_of = {**own["statistics"], "recorded_return": own["references"].get("recorded_return")}
+    if auditor.tally is None or auditor.counted < made.recipe.episodes:
         faults.add("statistics", "not recomputed, since episodes are missing or broken")
     else:
-        counted = json.loads(json.dumps(auditor.statistics.as_dict()))
-        for told in unlike(own["statistics"], counted):
+        counted = statistics(auditor.tally, layout_of(made.scenario.rules()))
+        scored = auditor.tally.returns[: own["references"]["episodes"]]
+        counted["recorded_return"] = float(scored.mean())
+        for told in unlike(told_of, json.loads(json.dumps(counted))):
             faults.add("statistics", told)
-    yield faults.check("statistics", f"{len(own['statistics'])} recomputed")
+    yield faults.check("statistics", f"{len(told_of)} recomputed")
     yield _environment(name, trace)
 
 
@@ -120,7 +124,6 @@ def _metadata_faults(name: str, metadata: Mapping[str, Any], made: Made) -> Iter
     from minari.serialization import serialize_space
 
     from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
-    from vmagent_marl.episodes.minari_format import env_spec
 
     own, layout = metadata["vmagent_marl"], layout_of(made.scenario.rules())
     returns, references = own["references"]["returns"], own["references"]
@@ -138,7 +141,11 @@ def _metadata_faults(name: str, metadata: Mapping[str, Any], made: Made) -> Iter
         ),
         "env_spec": (
             json.loads(metadata["env_spec"])["kwargs"],
-            env_spec(scenario_from(own["scenario"]), made.recipe.window).kwargs,
+            {
+                "scenario": scenario_from(own["scenario"]).as_dict(),
+                "window": made.recipe.window,
+                "recorded_on": own["trace"],
+            },
         ),
         "window": (own["window"], made.recipe.window),
         "seed": (own["seed"], made.recipe.seed),

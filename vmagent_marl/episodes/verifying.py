@@ -28,9 +28,10 @@ def verify(name: str, *, trace: str | None = None, progress: bool = False) -> It
     environment    `recover_environment()` replays the first episode as Gymnasium has it
 
     A check that fails does not stop those that can do without it. `metadata`, `starts` and the last
-    four are of our own game, and not of what `record_parallel` recorded. `trace`: a file in the scenario's place, for a data
-    set that was recorded elsewhere; it is to hold the very same rows. Raises `UnknownNameError` for
-    an id that is not here, and `DatasetError` for a data set that keeps no checksum.
+    four are of our own game, and not of what `record_parallel` recorded. `trace`: a file in the
+    scenario's place, for a data set that was recorded elsewhere; it is to hold the very same rows.
+    Raises `UnknownNameError` for an id that is not here, and `DatasetError` for a data set that
+    keeps no checksum.
     """
     from vmagent_marl.episodes import minari_format
 

@@ -8,6 +8,7 @@ from vmagent_marl.evaluation.json_form import to_json, write_json
 from vmagent_marl.evaluation.report import metrics_table, print_scores, score_table
 from vmagent_marl.evaluation.scores import Result, Scores, score_of
 from vmagent_marl.evaluation.starts import read_starts
+from vmagent_marl.evaluation.title import title_of
 
 __all__ = [
     "ALL",
@@ -24,6 +25,7 @@ __all__ = [
     "read_starts",
     "score_of",
     "score_table",
+    "title_of",
     "to_json",
     "write_json",
 ]

@@ -16,6 +16,7 @@ from vmagent_marl.policies import Heuristic, Policy, check_policy, make_policy, 
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.trace import Trace
+from vmagent_marl.windows import rows_of
 
 ALL = "all"  # among the policies: every heuristic that goes with the scenario
 
@@ -72,6 +73,7 @@ def evaluate(
         trace=rows.name,
         fingerprint=rows.fingerprint,
         window=windows,
+        rows=rows_of(rows, windows),
         seed=seed,
         results=results(players, drawn),
         given_starts=starts is not None,

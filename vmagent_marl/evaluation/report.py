@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vmagent_marl.episodes.intervals import Estimate
 from vmagent_marl.episodes.reference import RANDOM
 from vmagent_marl.evaluation.scores import Result, Scores
+from vmagent_marl.evaluation.title import title_of
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -47,7 +50,8 @@ def score_table(scores: Scores, *, baseline: str | None = None, width: int = 80)
         first = (_figure(bound.value), _interval(bound), "-")
         columns = [(title, [first[i], *cells]) for i, (title, cells) in enumerate(columns)]
         ranked = [scores.bound.name, *ranked]
-    return _table(ranked, columns, width, _title(scores), _caption(scores, other))
+    title = f"{title_of(scores)} of {scores.trace}"
+    return _table(ranked, columns, width, title, _caption(scores, other))
 
 
 def metrics_table(scores: Scores, *, width: int = 80) -> Group:
@@ -56,9 +60,17 @@ def metrics_table(scores: Scores, *, width: int = 80) -> Group:
     results = [scores.result(policy) for policy in ranked]
     columns = [(title, [cell(result) for result in results]) for title, cell in _metrics(scores)]
     lines = []
-    if RANDOM in ranked and scores.reference:
-        columns.insert(2, ("norm. score", [_normalised(scores, p) for p in ranked]))
-        lines.append(f"norm. score: 0 at {RANDOM}, 1 at {scores.reference}, {_chosen(scores)}.")
+    best = scores.reference
+    if RANDOM in ranked and best:
+        scale = [scores.normalised(p) for p in ranked]
+        known = [_figure(each.value) for each in scale if each is not None]
+        if len(known) == len(ranked):
+            columns.insert(2, ("norm. score", known))
+            lines.append(f"norm. score: 0 at {RANDOM}, 1 at {best}, {_chosen(scores)}.")
+        else:
+            apart = f"these episodes do not tell {RANDOM} from {best}, {_chosen(scores)}"
+            why = apart if scores.block_count > 1 else "the intervals are unknown"
+            lines.append(f"norm. score: undefined, as {why}.")
     if scores.bound is not None:
         columns.insert(0, ("gap", [_gap(scores, p) for p in ranked]))
         ratio = "bound / score" if scores.less_is_better else "score / bound"
@@ -97,11 +109,6 @@ def _table(
     return Group(Text(title, style="bold"), view, *below, Text(""))
 
 
-def _title(scores: Scores) -> str:
-    number = len(scores.results[0].played)
-    return f"{scores.scenario.name}: {number} episodes, {scores.where} of {scores.trace}"
-
-
 def _chosen(scores: Scores) -> str:
     """How the reference of the normalised score was found."""
     on_validation = scores.chosen or scores.window == "validation"
@@ -128,7 +135,26 @@ def _caption(scores: Scores, baseline: str) -> str:
     elif blocks < max(episodes, FEW_BLOCKS):
         rough = "; too few for exact ones" if blocks < FEW_BLOCKS else ""
         lines.append(f"Intervals: bootstrap over {blocks} blocks of the trace{rough}.")
+    lines += _untold(scores)
     return "\n".join(lines)
+
+
+def _untold(scores: Scores) -> Iterator[str]:
+    """What to mind where most episodes end before they are lost: all who got so far score alike."""
+    if scores.scenario.turned_away != "end":
+        return
+    lost = np.concatenate([result.column("turned_away") for result in scores.results])
+    safe = int((lost == 0).sum())
+    if 2 * safe <= lost.size:
+        return
+    several = len(scores.results)
+    of_all = f"{lost.size} episodes{f' ({several} policies)' if several > 1 else ''}"
+    limited = scores.scenario.horizon or scores.scenario.horizon_seconds
+    end = "horizon" if limited else "trace's end" if scores.window == "all" else "window's end"
+    yield (
+        f"{safe} of {of_all} ended at the {end} with no VM turned away: fewer servers (--servers) "
+        "would tell policies apart."
+    )
 
 
 def _metrics(scores: Scores) -> Iterator[tuple[str, Callable[[Result], str]]]:
@@ -173,11 +199,6 @@ def _interval(estimate: Estimate, sign: str = "") -> str:
     if math.isnan(estimate.low):
         return "unknown"
     return f"{_figure(estimate.low, sign)} to {_figure(estimate.high, sign)}"
-
-
-def _normalised(scores: Scores, policy: str) -> str:
-    estimate = scores.normalised(policy)
-    return "undefined" if estimate is None else _figure(estimate.value)
 
 
 def _gap(scores: Scores, policy: str) -> str:

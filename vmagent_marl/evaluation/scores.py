@@ -52,6 +52,7 @@ class Scores:
     window: str
     seed: int  # of the episodes and of the bootstrap
     results: tuple[Result, ...]
+    rows: tuple[int, int] | None = None  # of the trace, from which to before which the window is
     given_starts: bool = False  # whether the episodes begin at rows that were given
     chosen: str | None = None  # the best heuristic, where validation episodes were played for it
     bound: Bound | None = None  # on the score of any policy
@@ -62,7 +63,10 @@ class Scores:
         """Which rows of the trace were played, in words."""
         if self.given_starts:
             return "given rows"
-        return "whole trace" if self.window == "all" else f"{self.window} window"
+        if self.window == "all":
+            return "whole trace"
+        rows = f", rows {self.rows[0]:,} to {self.rows[1] - 1:,}" if self.rows else ""
+        return f"{self.window} window{rows}"
 
     @property
     def policies(self) -> list[str]:

@@ -41,11 +41,12 @@ class Training:
     summaries: int
     gamma: float | None = None  # None: nothing was discounted
     dataset: tuple[str, ...] = ()  # ids; none for what learned online
+    hints: int = 0  # the layout's, which older checkpoints have not
 
     @property
     def layout(self) -> ObservationLayout:
         """Where what stands in the observations that it reads."""
-        return ObservationLayout(self.clusters, self.servers, self.summaries)
+        return ObservationLayout(self.clusters, self.servers, self.summaries, self.hints)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class NetworkPolicy:
     @property
     def needs(self) -> Needs:
         """See `Policy`."""
+        if self.training.hints:
+            return "summaries and lifetimes" if self.training.summaries else "lifetimes"
         return "summaries" if self.training.summaries else "own servers"
 
     def act(
@@ -149,4 +152,5 @@ def one_thread() -> Iterator[None]:
 
 def _described(layout: ObservationLayout) -> str:
     clusters = f"{layout.clusters} cluster{'s' if layout.clusters > 1 else ''}"
-    return f"{clusters} of {layout.servers} servers with {SUMMARIES[layout.summaries]} summaries"
+    told = f"{SUMMARIES[layout.summaries]} summaries{' and lifetime hints' if layout.hints else ''}"
+    return f"{clusters} of {layout.servers} servers with {told}"

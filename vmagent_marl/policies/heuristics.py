@@ -9,18 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.policies import packing, passing
+from vmagent_marl.policies import nilas, packing, passing
+from vmagent_marl.policies.legal import count_legal, may_pass, random_legal
 from vmagent_marl.policies.policy import Needs
+from vmagent_marl.policies.preserving import FRAGMENTS, SLOTS, least_loss
 from vmagent_marl.sim import Simulator
-from vmagent_marl.sim.draws import below, mix, uniform
-from vmagent_marl.sim.fit import NONE, fits
+from vmagent_marl.sim.draws import mix, uniform
+from vmagent_marl.sim.fit import NONE
 from vmagent_marl.sim.handle import World, unpacker
 from vmagent_marl.sim.jit import entry, part
-from vmagent_marl.sim.rules import NODES, Feed, Rules
-from vmagent_marl.sim.state import DOWN, HOME, ROW, RUNNING, STATUS, State
+from vmagent_marl.sim.rules import HALVED, NO_SUMMARIES, NODES, Feed, Rules
+from vmagent_marl.sim.state import DOWN, OF_NODE, OF_SERVER, ROW, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
+NILAS, RELEASE_FIT = 64, 65  # those that read lifetime hints
+DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING = range(7, 10)
+# With a packing rule: an empty server only where none in use fits. It changes nothing for the
+# rules to which an empty server is the last choice anyway, server best fit and dot product.
+USED_FIRST = 1 << 10
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
+PASS_IF_OPENING, LEAST_LOADED, CENTRAL = range(3, 6)
 
 PACKING = {
     "first-fit": FIRST_FIT,
@@ -29,15 +37,33 @@ PACKING = {
     "worst-fit": WORST_FIT,
     "balance-fit": BALANCE_FIT,
     "first-server-emptier-node": FIRST_SERVER,
+    "nilas": NILAS,
+    "release-fit": RELEASE_FIT,
+    "dot-product": DOT_PRODUCT,
+    "fragmentation-gradient": FRAGMENTATION,
+    "slot-preserving": SLOT_PRESERVING,
+    "first-fit-used-first": FIRST_FIT | USED_FIRST,
+    "best-fit-used-first": BEST_FIT | USED_FIRST,
+    "worst-fit-used-first": WORST_FIT | USED_FIRST,
+    "fragmentation-gradient-used-first": FRAGMENTATION | USED_FIRST,
+    "slot-preserving-used-first": SLOT_PRESERVING | USED_FIRST,
     "random": RANDOM,
 }
 PASSING = {
     "accept-always": ACCEPT_ALWAYS,
     "cheapest-first": CHEAPEST_FIRST,
     "pass-unless-cheapest-or-last": PASS_UNLESS_CHEAPEST,
+    "pass-if-it-would-open-a-server": PASS_IF_OPENING,
+    "least-loaded": LEAST_LOADED,
+    "central": CENTRAL,
 }
 unpack = unpacker(Rules, Feed, State)
-NEEDS: dict[int, Needs] = {CHEAPEST_FIRST: "summaries"}
+HINTED = (NILAS, RELEASE_FIT)
+NEEDS: dict[int, Needs] = {
+    CHEAPEST_FIRST: "summaries",
+    LEAST_LOADED: "summaries",
+    CENTRAL: "everything",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,10 @@ class Heuristic:
     @property
     def needs(self) -> Needs:
         """What it reads besides its own servers and the request."""
-        return NEEDS.get(self.passing, "own servers")
+        needs = NEEDS.get(self.passing, "own servers")
+        if self.packing not in HINTED or needs == "everything":
+            return needs
+        return "summaries and lifetimes" if needs == "summaries" else "lifetimes"
 
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]
@@ -147,7 +176,7 @@ def plan(
     slot = pack(rules, feed, state, b, k, packing_rule)
     if slot == NONE:
         return pass_on
-    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, passing_rule):
+    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, slot, passing_rule):
         return pass_on
     return slot
 
@@ -155,6 +184,16 @@ def plan(
 @part
 def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
     """The slot that a packing rule chooses, or NONE."""
+    slot = pack_by(rules, feed, state, b, k, rule & USED_FIRST - 1)
+    if rule & USED_FIRST and slot != NONE and state.vms_on[b, k, slot // NODES] == 0:
+        used = pack_in_use(feed, state, b, k, rule & USED_FIRST - 1)
+        return slot if used == NONE else used
+    return slot
+
+
+@part
+def pack_by(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a packing rule chooses of all servers, or NONE."""
     if rule == FIRST_FIT:
         return packing.first_fit(rules, feed, state, b, k)
     if rule == BEST_FIT:
@@ -165,45 +204,55 @@ def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> i
         return packing.worst_fit(rules, feed, state, b, k)
     if rule == BALANCE_FIT:
         return packing.balance_fit(rules, feed, state, b, k)
+    if rule == NILAS:
+        return nilas.nilas(rules, feed, state, b, k)
+    if rule == RELEASE_FIT:
+        return nilas.release_fit(rules, feed, state, b, k)
+    if rule == DOT_PRODUCT:
+        return packing.dot_product(rules, feed, state, b, k)
+    if rule in (FRAGMENTATION, SLOT_PRESERVING):
+        return _pack_preserving(feed, state, b, k, rule, False)
     return packing.first_server(rules, feed, state, b, k)
 
 
 @part
-def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> bool:
-    """Whether a passing rule lets go what cluster k could place."""
+def pack_in_use(feed: Feed, state: State, b: int, k: int, rule: int) -> int:
+    """The slot that a rule with a used-first form chooses of the servers in use, or NONE."""
+    if rule in (FRAGMENTATION, SLOT_PRESERVING):
+        return _pack_preserving(feed, state, b, k, rule, True)
+    request = feed.request[state.clock[b, ROW]]
+    share = state.share[b, k, OF_SERVER if request[HALVED] else OF_NODE].view(np.int64)
+    order = packing.FIRST
+    if rule != FIRST_FIT:
+        order = packing.LEAST if rule == BEST_FIT else packing.LARGEST
+    return packing.best_in_use(request, state.free[b, k], share, state.vms_on[b, k], order)
+
+
+@part
+def _pack_preserving(feed: Feed, state: State, b: int, k: int, rule: int, in_use: bool) -> int:
+    request, free, vms_on = feed.request[state.clock[b, ROW]], state.free[b, k], state.vms_on[b, k]
+    measure = FRAGMENTS if rule == FRAGMENTATION else SLOTS
+    return least_loss(request, free, vms_on, feed.mix, feed.mix_inverse, measure, in_use)
+
+
+@part
+def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, rule: int) -> bool:
+    """Whether a passing rule lets go what cluster k could place on this slot."""
     if rule == CHEAPEST_FIRST:
         return passing.cheaper_with_room(rules, feed, state, b, k)
     if rule == PASS_UNLESS_CHEAPEST:
         return passing.cheaper_comes(rules, feed, state, b, k)
+    if rule == PASS_IF_OPENING:
+        return passing.opens_before_last(rules, state, b, k, slot)
+    if rule == LEAST_LOADED:
+        return passing.emptier_comes(rules, state, b, k)
+    if rule == CENTRAL:
+        return passing.better_elsewhere(rules, feed, state, b, k)
     return False
 
 
 @part
-def may_pass(rules: Rules, state: State, b: int, k: int) -> bool:
-    """Whether cluster k may pass a request that fits its servers: see `show_mask`."""
-    distance = (k - state.clock[b, HOME]) % rules.servers.size
-    return rules.may_decline or distance != rules.tries - 1
-
-
-@part
-def count_legal(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
-    """Legal actions of cluster k, pass included."""
-    row, slots, room = state.clock[b, ROW], NODES * state.in_service.shape[2], 0
-    if state.counts[b, k, DOWN] == 0:
-        for slot in range(slots):
-            room += fits(feed, state, b, k, row, slot)
-    return room + (room == 0 or may_pass(rules, state, b, k))
-
-
-@part
-def random_legal(rules: Rules, feed: Feed, state: State, b: int, k: int, bits: np.uint64) -> int:
-    """A legal action of cluster k, each as likely; passing is the last of them."""
-    row, slots = state.clock[b, ROW], NODES * state.in_service.shape[2]
-    left = below(bits, count_legal(rules, feed, state, b, k))
-    if state.counts[b, k, DOWN] == 0:
-        for slot in range(slots):
-            if fits(feed, state, b, k, row, slot):
-                if left == 0:
-                    return slot
-                left -= 1
-    return slots
+def reads_fresh_summaries(rules: Rules, heuristic: tuple[int, int, float]) -> bool:
+    """Whether a heuristic reads summaries, and they have to be of this very moment."""
+    reads = heuristic[1] == CHEAPEST_FIRST or heuristic[1] == LEAST_LOADED
+    return reads and rules.summaries != NO_SUMMARIES and rules.summary_every == 0

@@ -12,12 +12,13 @@ import numpy as np
 
 from vmagent_marl.sim.fit import NONE, fits, lowest_slot
 from vmagent_marl.sim.handle import Int32, Int64
-from vmagent_marl.sim.jit import part
+from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed, Rules
 from vmagent_marl.sim.state import BLOCK, DIFFERENCE, OF_NODE, OF_SERVER, ROW, State
 
 LEAST, LARGEST = 0, -1  # bits that a share's are crossed with: then the least score is the best
-NO_SCORE = np.iinfo(np.int64).max
+FIRST = 1  # no matter what the share is
+NO_SCORE = int(np.iinfo(np.int64).max)
 
 
 @part
@@ -65,6 +66,46 @@ def balance_fit(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
     if slot == NONE or halved or state.share[b, k, DIFFERENCE, slot] == 0.0:
         return first_fit(rules, feed, state, b, k)
     return emptier_node(feed, state, b, k, slot)
+
+
+@part
+def dot_product(rules: Rules, feed: Feed, state: State, b: int, k: int) -> int:
+    """The server with the least dot product of demand and free room, there the emptier node.
+
+    Sum over cpu and memory of demand / capacity x free on both nodes / capacity. Tetris (Grandl et
+    al., SIGCOMM 2014) gives a machine with room the waiting task of the largest product; here one
+    VM looks for its server, and the largest would be the emptiest. So the least is taken, as in the
+    comparison of Weng et al. (USENIX ATC 2023).
+    """
+    request, free = feed.request[state.clock[b, ROW]], state.free[b, k]
+    slot = _least_product(request, free, state.vms_on[b, k], rules.node[k])
+    return emptier_node(feed, state, b, k, slot)
+
+
+@seldom
+def _least_product(request: Int32, free: Int32, vms_on: Int32, node: Int32) -> int:
+    """A fitting slot of the server with the least dot product, or NONE.
+
+    Empty servers are alike: only the first that fits is looked at.
+    """
+    cpu = request[CPU] / node[CPU] / node[CPU]
+    memory = request[MEMORY] / node[MEMORY] / node[MEMORY]
+    best, least, passed_empty = NONE, np.inf, False
+    for server in range(vms_on.size):
+        is_empty = vms_on[server] == 0
+        if is_empty and passed_empty:
+            continue
+        one, other = NODES * server, NODES * server + 1
+        product = cpu * (np.int64(free[CPU, one]) + free[CPU, other])
+        product += memory * (np.int64(free[MEMORY, one]) + free[MEMORY, other])
+        if product >= least:
+            continue
+        fits_one = free[CPU, one] >= request[CPU] and free[MEMORY, one] >= request[MEMORY]
+        fits_other = free[CPU, other] >= request[CPU] and free[MEMORY, other] >= request[MEMORY]
+        if (fits_one and fits_other) or (not request[HALVED] and (fits_one or fits_other)):
+            best, least = one if fits_one else other, product
+            passed_empty = passed_empty or is_empty
+    return best
 
 
 @part
@@ -140,3 +181,27 @@ def _first_with(
             if i % NODES == 0 and free_cpu[i + 1] >= cpu and free_memory[i + 1] >= memory:
                 return i
     return 0
+
+
+@seldom
+def best_in_use(request: Int32, free: Int32, bits: Int64, vms_on: Int32, order: int) -> int:
+    """The slot with the least or largest share of the servers that are not empty, or NONE.
+
+    FIRST: the lowest. `bits` are those of the shares; see `_extreme_slot`.
+    """
+    cpu, memory, best, least = request[CPU], request[MEMORY], NONE, NO_SCORE
+    for server in range(vms_on.size):
+        if vms_on[server] == 0:
+            continue
+        one, other = NODES * server, NODES * server + 1
+        fits_one = free[CPU, one] >= cpu and free[MEMORY, one] >= memory
+        fits_other = free[CPU, other] >= cpu and free[MEMORY, other] >= memory
+        if request[HALVED]:
+            fits_one, fits_other = fits_one and fits_other, False
+        if order == FIRST and (fits_one or fits_other):
+            return one if fits_one else other
+        if fits_one and bits[one] ^ order < least:
+            best, least = one, bits[one] ^ order
+        if fits_other and bits[other] ^ order < least:
+            best, least = other, bits[other] ^ order
+    return best

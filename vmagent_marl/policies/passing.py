@@ -6,9 +6,10 @@ legal. `position` is the cluster's distance from the request's home.
 
 from __future__ import annotations
 
-from vmagent_marl.sim.jit import part
-from vmagent_marl.sim.rules import NODES, Feed, Rules
-from vmagent_marl.sim.state import HOME, ROW, State
+from vmagent_marl.sim.fit import NONE, first_fit, fits
+from vmagent_marl.sim.jit import part, seldom
+from vmagent_marl.sim.rules import CPU, MEMORY, NODES, Feed, Rules
+from vmagent_marl.sim.state import HOME, NOBODY, ROW, State
 
 
 @part
@@ -36,6 +37,60 @@ def cheaper_comes(rules: Rules, feed: Feed, state: State, b: int, k: int) -> boo
     for other in range(rules.power.size):
         if _comes_later(rules, state, b, k, other) and rules.power[other] < rules.power[k]:
             return True
+    return False
+
+
+@part
+def opens_before_last(rules: Rules, state: State, b: int, k: int, slot: int) -> bool:
+    """Pass if it would open a server: the packer's slot is on an empty one, and others come."""
+    position = (k - state.clock[b, HOME]) % rules.power.size
+    return state.vms_on[b, k, slot // NODES] == 0 and position < rules.tries - 1
+
+
+@part
+def emptier_comes(rules: Rules, state: State, b: int, k: int) -> bool:
+    """Least loaded: a later cluster of the chain published a larger free share than k did.
+
+    The free share is that of the scarcer resource; of both clusters as they published it last.
+    """
+    own = min(state.published[b, k, CPU], state.published[b, k, MEMORY])
+    for other in range(rules.power.size):
+        free = min(state.published[b, other, CPU], state.published[b, other, MEMORY])
+        if free > own and _comes_later(rules, state, b, k, other):
+            return True
+    return False
+
+
+@seldom
+def better_elsewhere(rules: Rules, feed: Feed, state: State, b: int, k: int) -> bool:
+    """Central greedy: k is not the cluster of the chain at which the VM costs least now.
+
+    It sees every server of every cluster. Of the clusters in which the VM fits it takes one that
+    need not open an empty server; of several that with the cheapest power, then the nearest.
+    """
+    row, clusters = state.clock[b, ROW], rules.power.size
+    best, best_opens = NOBODY, True
+    for position in range(rules.tries):
+        other = (state.clock[b, HOME] + position) % clusters
+        slot = first_fit(feed, state, b, other, row)
+        if slot == NONE:
+            continue
+        opens = not _fits_in_use(feed, state, b, other, row, slot)
+        cheaper = best == NOBODY or rules.power[other] < rules.power[best]
+        if (best_opens and not opens) or (best_opens == opens and cheaper):
+            best, best_opens = other, opens
+    return best != k
+
+
+@part
+def _fits_in_use(feed: Feed, state: State, b: int, k: int, row: int, lowest: int) -> bool:
+    """Whether the VM fits a server that is not empty, the lowest slot that it fits being known."""
+    for server in range(lowest // NODES, state.vms_on.shape[2]):
+        if state.vms_on[b, k, server] > 0:
+            if fits(feed, state, b, k, row, NODES * server):
+                return True
+            if fits(feed, state, b, k, row, NODES * server + 1):
+                return True
     return False
 
 

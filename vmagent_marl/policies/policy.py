@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.sim import Simulator
 
-Needs = Literal["own servers", "summaries", "everything"]
+Needs = Literal["own servers", "summaries", "lifetimes", "summaries and lifetimes", "everything"]
 
 
 class Policy(Protocol):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmagent_marl.errors import PolicyError, unknown_name
-from vmagent_marl.policies.heuristics import ACCEPT_ALWAYS, PACKING, PASSING, Heuristic
+from vmagent_marl.policies.heuristics import (
+    ACCEPT_ALWAYS,
+    HINTED,
+    NEEDS,
+    PACKING,
+    PASSING,
+    Heuristic,
+)
 from vmagent_marl.policies.policy import Policy
 from vmagent_marl.scenario import Scenario
 
@@ -16,10 +23,23 @@ ABOUT = {
     "worst-fit": "the fitting slot with the largest free share",
     "balance-fit": "the server whose nodes differ most, on its emptier node",
     "first-server-emptier-node": "the lowest server that fits, on its emptier node",
+    "nilas": "lifetime hints: where it adds the least server-hours, then server best fit",
+    "release-fit": "lifetime hints: the least server-hours added, then the soonest release",
+    "dot-product": "the server least aligned with the demand, on its emptier node",
+    "fragmentation-gradient": "FGD: where the least cpu becomes useless to the trace's types of VM",
+    "slot-preserving": "where the fewest VMs of the trace's types lose their room",
+    "first-fit-used-first": "first fit; an empty server only where none in use fits",
+    "best-fit-used-first": "best fit; an empty server only where none in use fits",
+    "worst-fit-used-first": "worst fit; an empty server only where none in use fits",
+    "fragmentation-gradient-used-first": "FGD; an empty server only where none in use fits",
+    "slot-preserving-used-first": "slot-preserving; an empty server only where none in use fits",
     "random": "any legal action, each as likely",
     "accept-always": "many clusters: the home takes whatever fits",
     "cheapest-first": "many clusters: pass to a cheaper cluster that published enough room",
     "pass-unless-cheapest-or-last": "many clusters: pass to any cheaper cluster",
+    "pass-if-it-would-open-a-server": "many clusters: pass unless a server in use fits, or last",
+    "least-loaded": "many clusters: pass to a cluster that published a larger free share",
+    "central": "many clusters: who need open no server, then cheapest; sees all: a reference",
 }
 DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month
 CHECKPOINT = ".pt"
@@ -31,6 +51,8 @@ def policy_names(scenario: Scenario | None = None) -> list[str]:
         return [*PACKING, *PASSING]
     # for many clusters the default packing goes by the name of accept-always: the same policy
     names = [name for name in PACKING if name != DEFAULT_PACKING or scenario.clusters == 1]
+    if scenario.hints == "none":
+        names = [name for name in names if PACKING[name] not in HINTED]
     if scenario.clusters > 1:
         names += [name for name in PASSING if _goes_with(name, scenario)]
     return names
@@ -67,12 +89,18 @@ def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
 
 def check_policy(policy: Policy, scenario: Scenario) -> None:
     """Raise `PolicyError` where a policy needs what the scenario does not tell."""
-    if policy.needs == "summaries" and scenario.summaries == "none":
+    if policy.needs.startswith("summaries") and scenario.summaries == "none":
         raise PolicyError(
             f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes "
             "none: set `summaries: coarse`, or choose another policy"
         )
+    hinted = isinstance(policy, Heuristic) and policy.packing in HINTED
+    if (hinted or policy.needs.endswith("lifetimes")) and scenario.hints == "none":
+        raise PolicyError(
+            f"policy {policy.name!r} reads lifetime hints and scenario {scenario.name!r} gives "
+            "none: set `hints: exact`, or choose another policy"
+        )
 
 
 def _goes_with(name: str, scenario: Scenario) -> bool:
-    return name != "cheapest-first" or scenario.summaries != "none"
+    return NEEDS.get(PASSING[name]) != "summaries" or scenario.summaries != "none"

@@ -7,8 +7,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.policies.heuristics import Heuristic, choose
+from vmagent_marl.policies.heuristics import Heuristic, choose, reads_fresh_summaries
 from vmagent_marl.sim import ObservationLayout, Simulator
+from vmagent_marl.sim.clock import publish
 from vmagent_marl.sim.draws import key
 from vmagent_marl.sim.handle import (
     Bool,
@@ -36,6 +37,7 @@ from vmagent_marl.sim.state import (
     State,
 )
 from vmagent_marl.sim.step import answered, begin_offers, in_ring, transit
+from vmagent_marl.sim.threads import side_by_side
 
 
 class Tape(NamedTuple):
@@ -81,13 +83,26 @@ def longer(tape: Tape) -> Tape:
     return Tape(*counts, *(np.concatenate([array, np.empty_like(array)], axis=1) for array in rows))
 
 
-def roll(simulator: Simulator, heuristic: Heuristic, which: NDArray[np.int64], tape: Tape) -> bool:
+def roll(
+    simulator: Simulator,
+    heuristic: Heuristic,
+    which: NDArray[np.int64],
+    tape: Tape,
+    *,
+    threads: int = 1,
+) -> bool:
     """Play environments `which` on, to what `step` after `step` would come to.
 
-    Returns whether all of them have ended; if not, the tape is full.
+    `threads` share them; what comes out is the same. Returns whether all of them have ended; if
+    not, the tape is full.
     """
-    table = pack(tape)
-    while not _roll(simulator.world, table, which, heuristic.rule):
+    table, rule = pack(tape), heuristic.rule
+    threads = max(1, min(threads, which.size))
+
+    def ended(first: int, stop: int) -> bool:
+        return bool(_roll(simulator.world, table, which[first:stop], rule))
+
+    while not all(side_by_side(ended, which.size, threads)):
         if simulator.has_room():
             return False
         simulator.grow()
@@ -105,6 +120,7 @@ def _roll(
     """Up to each episode's end, as far as there is room on the tape and for numbers of VMs."""
     rules, feed, state = unpack(world)
     (tape,) = unpack_tape(table)
+    fresh = tape.actions.shape[1] == 0 and reads_fresh_summaries(rules, heuristic)
     ended = True
     for i in range(which.size):
         b = natural(which[i])
@@ -115,6 +131,8 @@ def _roll(
             t = natural(tape.decided[b])
             if room > 0 and t + 1 >= room:
                 break
+            if fresh:
+                publish(rules, state, b)
             _offer(rules, feed, state, tape, b, t, heuristic)
             transit(rules, feed, state, b)
             if room > 0:

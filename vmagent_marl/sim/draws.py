@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from vmagent_marl.sim.jit import part
 
-HOME = 1 << 20  # stands where an agent's number would: no cluster has so high a one
+# These stand where an agent's number would: no cluster has so high a one.
+HOME = 1 << 20
+LIFETIME = HOME + 1
 
 
 @part
@@ -37,3 +41,10 @@ def uniform(bits: np.uint64) -> float:
 def below(bits: np.uint64, limit: int) -> int:
     """A whole number in [0, limit)."""
     return int(uniform(bits) * limit)
+
+
+@part
+def normal(bits: np.uint64) -> float:
+    """A standard normal number (Box & Muller 1958, the cosine's)."""
+    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(bits)))
+    return radius * math.cos(2.0 * math.pi * uniform(mix(bits)))

@@ -53,7 +53,7 @@ def entry(function: Function) -> Function:
 def _stamp() -> str:
     """Digest of every file that holds kernels or constants that are compiled into them."""
     digest = hashlib.sha256()
-    for file in sorted((_PACKAGE / "sim").glob("*.py")) + sorted(_PACKAGE.glob("policies/*.py")):
+    for file in sorted(_PACKAGE.glob("*/*.py")):
         text = file.read_bytes()
         if file.parent.name == "sim" or b"sim.jit import" in text:
             digest.update(text)
@@ -69,7 +69,8 @@ class _CompileNotice(event.Listener):  # type: ignore[misc]  # numba is not type
         module = event.data["dispatcher"].py_func.__module__
         if not self.said and module.startswith("vmagent_marl."):
             self.said = True
-            print("Compiling the simulator (once; half a minute or so) ...", file=sys.stderr)
+            about = "once for each kind of use; half a minute or so"
+            print(f"Compiling the simulator ({about}) ...", file=sys.stderr)
 
     def on_end(self, event: Any) -> None:
         """Nothing to say: the work that waited for it reports by itself."""

@@ -11,6 +11,7 @@ REQUEST = 3  # cpu, memory, halved
 CHAIN = 3  # ring distance, last offer, beyond the tries
 TIME = 2  # hour, weekday
 SUMMARY = 5  # cpu, memory, empty servers, power price, age
+MOST_HINT = 31 * 86_400  # s, the longest lifetime that is foretold: a month
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,17 @@ class ObservationLayout:
     summaries   published by each cluster, this one first, then the ring: free share of cpu, of
                 memory, empty servers / servers, power price / the highest, age / summary_every
     others      with full summaries: published `servers` and `in_service` of each other cluster
+    lifetime    with hints: how long the VM is foretold to live
+    release     with hints: how long until the last VM of each own server is foretold to leave, 0 on
+                an empty one, also while an outage or drain holds it
+
+    Hints are times of t hours as log(1 + t) / log(1 + 744), at most 1: see `sim/hints.py`.
     """
 
     clusters: int
     servers: int  # of the largest cluster
     summaries: int = 0  # NO_SUMMARIES, COARSE or FULL
+    hints: int = 0  # NO_HINTS or HINTS
 
     @property
     def parts(self) -> dict[str, slice]:
@@ -44,6 +51,8 @@ class ObservationLayout:
             "others": (SERVER + 1) * self.servers * (self.clusters - 1)
             if self.summaries == FULL
             else 0,
+            "lifetime": self.hints,
+            "release": self.hints * self.servers,
         }
         slices, start = {}, 0
         for name, size in sizes.items():
@@ -54,7 +63,7 @@ class ObservationLayout:
     @property
     def size(self) -> int:
         """Floats in one observation."""
-        return self.parts["others"].stop
+        return self.parts["release"].stop
 
     @property
     def actions(self) -> int:
@@ -65,5 +74,8 @@ class ObservationLayout:
 def layout_of(rules: Rules) -> ObservationLayout:
     """The order of the observations of a scenario's rules."""
     return ObservationLayout(
-        clusters=len(rules.servers), servers=int(rules.most.max()), summaries=rules.summaries
+        clusters=len(rules.servers),
+        servers=int(rules.most.max()),
+        summaries=rules.summaries,
+        hints=rules.hints,
     )

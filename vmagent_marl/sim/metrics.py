@@ -15,6 +15,7 @@ from vmagent_marl.sim.state import (
     HELD,
     HOPS,
     KILLED,
+    LENGTH,
     LOWER_BOUND,
     NOW,
     OFFERED,
@@ -22,6 +23,7 @@ from vmagent_marl.sim.state import (
     PLACED_LARGE,
     SERVING,
     START,
+    STOP,
     STRANDED_CPU,
     STRANDED_MEMORY,
     TILT,
@@ -38,7 +40,12 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Metrics:
-    """One episode, from the arrival of its first request to its end; shares are means over time."""
+    """One episode, from the arrival of its first request to its end; shares are means over time.
+
+    Waits are those of the VMs that have started, and of those in the queue up to the episode's end:
+    so letting a queue stand still hides nobody's wait. A queue that VMs without an end have stopped
+    for good ends its episode, with its head turned away, when nothing is left that could happen.
+    """
 
     start: int  # row of the trace of the first request
     requests: int  # offered, the one that ended the episode included
@@ -50,7 +57,7 @@ class Metrics:
     turned_away_large: int  # those of 16 vCPU and more
     killed: int  # VMs ended by outages
     seconds: int  # simulated
-    wait_s: float  # sum of the seconds from arrival to start
+    wait_s: float  # sum of the seconds from arrival to start, or to the end for those that wait
     wait_mean_s: float
     wait_p95_s: float
     used_cpu: float  # share of the cpu of all servers that have entered service, held or not
@@ -87,9 +94,7 @@ def measure(rules: Rules, feed: Feed, state: State, b: int) -> Metrics:
     turned_away = state.placed_at[b, :offered] == UNPLACED
     vcpu = feed.total[rows, CPU] / 1000.0
     possible = _clipped_seconds(feed, rows, int(clock[NOW])) * vcpu
-    waits = state.waited[b, :offered][~turned_away] if rules.turned_away == WAIT else np.zeros(1)
-    if waits.size == 0:
-        waits = np.zeros(1)
+    waits = _waits(feed, state, b) if rules.turned_away == WAIT else np.zeros(1)
     server = NODES * rules.node.astype(np.float64)  # (K, resource)
     room = integral[:, SERVING, None] * server
     profit = cluster_profit(rules, state, b)
@@ -144,6 +149,17 @@ def cluster_profit(rules: Rules, state: State, b: int) -> NDArray[np.float64]:
     burned = integrals(state, b)[:, ACTIVE] / HOUR * server_cpu * rules.power
     profit: NDArray[np.float64] = revenue - burned
     return profit
+
+
+def _waits(feed: Feed, state: State, b: int) -> NDArray[np.int64]:
+    """s that VMs waited for their start, and those that are in the queue up to now; 0 for none."""
+    clock = state.clock[b]
+    first, offered, now = int(clock[FIRST]), int(clock[OFFERED]), int(clock[NOW])
+    started = state.placed_at[b, :offered] != UNPLACED
+    last = min(int(clock[STOP]), first + int(clock[LENGTH]))
+    queue = feed.arrival[first + int(started.sum()) : last]  # first in, first out
+    waits = np.concatenate([state.waited[b, :offered][started], now - queue[queue < now]])
+    return waits if waits.size else np.zeros(1, np.int64)
 
 
 def _clipped_seconds(feed: Feed, rows: slice, end: int) -> NDArray[np.float64]:

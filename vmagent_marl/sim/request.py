@@ -6,6 +6,7 @@ from vmagent_marl.sim.clock import next_event, publish, run_until
 from vmagent_marl.sim.draws import HOME as HOME_DRAW
 from vmagent_marl.sim.draws import below, key
 from vmagent_marl.sim.fit import NONE, first_fit
+from vmagent_marl.sim.hints import show_hints, show_releases
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.layout import CHAIN, REQUEST, SERVER, SUMMARY, TIME
 from vmagent_marl.sim.rules import (
@@ -155,6 +156,8 @@ def show_request(rules: Rules, feed: Feed, state: State, b: int) -> None:
         if rules.summaries != NO_SUMMARIES:
             _show_summaries(rules, state, b, k)
         show_mask(rules, feed, state, b, k, distance)
+    if rules.hints:
+        show_hints(state, b)
 
 
 @seldom
@@ -163,6 +166,8 @@ def show_all(rules: Rules, state: State, b: int) -> None:
     for k in range(state.in_service.shape[1]):
         for server in range(state.in_service.shape[2]):
             show_server(rules, state, b, k, server)
+    if rules.hints:
+        show_releases(state, b)
 
 
 @part

@@ -19,10 +19,14 @@ END, COUNT, WAIT = 0, 1, 2  # what being turned away means
 ROUND_ROBIN, RANDOM, PINNED, LEAST_LOADED = 0, 1, 2, 3  # how a request gets its home
 NO_SUMMARIES, COARSE, FULL = 0, 1, 2  # what clusters publish
 RESTORE, DRAIN, OUTAGE = 0, 1, 2  # what happens to a cluster
+NO_HINTS, HINTS = 0, 1  # whether lifetimes are foretold
 
 LARGE_CPU = 16_000  # milli-vCPU from which a VM counts as large in the metrics
 BURST_GAP = 10  # s between VMs of one type up to which they are of one burst
 COMMON_SHARE = 0.05  # share of the requests from which a type of VM is common
+MIX = 16  # most frequent types of VM that the mix holds; the month of Huawei Cloud has 15
+WHOLE_MIX = 1 << 16  # parts in which their shares of the requests are told
+PLAIN_WEIGHT, HALVED_WEIGHT = 2, 3  # rows of `mix` behind CPU and MEMORY
 
 
 class Rules(NamedTuple):
@@ -51,6 +55,8 @@ class Rules(NamedTuple):
     summary_every: int  # s; 0: always fresh
     weights: Annotated[Float64, "rewards"]  # over the scenario's constant, in the order of rewards
     share: float  # of the team's mean in an agent's reward
+    hints: int  # NO_HINTS or HINTS
+    hint_error: float  # standard deviation of the log of a hint over the lifetime; 0: exact
 
 
 class Feed(NamedTuple):
@@ -66,6 +72,11 @@ class Feed(NamedTuple):
     place_in_events: Annotated[Int32, "n"]  # where a row's arrival is
     common: Annotated[Int32, "types", 2]  # the smallest common types, none above another
     start_hour: int  # hour of the day at second 0
+    # The most frequent types of VM: CPU and MEMORY on each node they take, and their share of the
+    # requests, in the row for plain or for halved VMs. A place without a type asks for more than
+    # there is and weighs nothing.
+    mix: Annotated[Int32, 4, MIX]
+    mix_inverse: Annotated[Float64, 2, MIX]  # 1 / CPU and 1 / MEMORY
 
     @property
     def demand(self) -> NDArray[np.int32]:
@@ -95,6 +106,7 @@ def _feed(trace: Trace, halve_resource: int, halve_above: int, departures: bool)
     events, second = _events(trace, np.flatnonzero(~stays))
     place = np.empty(len(trace), dtype=np.int32)
     is_arrival = events >= 0
+    mix = _type_mix(demand, halved)
     place[events[is_arrival]] = np.flatnonzero(is_arrival)
     return Feed(
         arrival=trace.arrival,
@@ -107,6 +119,8 @@ def _feed(trace: Trace, halve_resource: int, halve_above: int, departures: bool)
         place_in_events=place,
         common=_common_types(total, halved),
         start_hour=trace.start_hour,
+        mix=mix,
+        mix_inverse=1.0 / mix[: MEMORY + 1],
     )
 
 
@@ -150,3 +164,21 @@ def _common_types(total: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArra
     at_least = np.all(types[:, None] >= types[None], axis=2)
     above = at_least & np.any(types[:, None] > types[None], axis=2)
     return np.ascontiguousarray(types[~np.any(above, axis=1)], dtype=np.int32)
+
+
+def _type_mix(demand: NDArray[np.int32], halved: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The most frequent types of VM, the first in order of size of equals, for `Feed.mix`."""
+    mix = np.zeros((4, MIX), np.int32)
+    mix[[CPU, MEMORY]] = np.iinfo(np.int32).max
+    if len(demand) == 0:
+        return mix
+    cpu, memory = demand.astype(np.int64).T  # in one number, which sorts ten times faster
+    _, row, count = np.unique(
+        cpu << 32 | memory << 1 | halved, return_index=True, return_counts=True
+    )
+    most = np.argsort(-count, kind="stable")[:MIX]
+    places, rows = np.arange(len(most)), row[most]
+    mix[[CPU, MEMORY], : len(most)] = demand[rows].T
+    weight_of = np.where(halved[rows], HALVED_WEIGHT, PLAIN_WEIGHT)
+    mix[weight_of, places] = np.rint(WHOLE_MIX * count[most] / len(demand))
+    return mix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmagent_marl.sim.hints import foretell
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.layout import SERVER
 from vmagent_marl.sim.rules import CPU, HALVED, LARGE_CPU, MEMORY, NODES, WHOLE_CPU, Feed, Rules
@@ -46,6 +47,8 @@ def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, pos
     row = state.clock[b, ROW]
     _occupy(rules, feed, state, b, k, slot, position, row, 1)
     state.placed_at[b, row - state.clock[b, FIRST]] = place_code(position, k, slot)
+    if rules.hints:
+        foretell(rules, feed, state, b, k, slot)
     state.counts[b, k, PLACED] += 1
     state.counts[b, k, HOPS] += position
     if feed.request[row, WHOLE_CPU] >= LARGE_CPU:
@@ -59,6 +62,8 @@ def remove(rules: Rules, feed: Feed, state: State, b: int, vm: int, reason: int)
     k, slot = cluster_of(code), slot_of(code)
     _occupy(rules, feed, state, b, k, slot, position_of(code), row, -1)
     state.placed_at[b, vm] = reason
+    if rules.hints:
+        state.review[b, k, slot // NODES] = 0
 
 
 @seldom

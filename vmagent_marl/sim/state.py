@@ -1,7 +1,8 @@
 """The state of a batch of environments: a structure of arrays, and the names of their columns.
 
 B environments, K clusters, S servers a cluster (of the largest), P positions in the chain,
-V VMs an episode can number, slot = 2 * server + node.
+V VMs an episode can number, slot = 2 * server + node. W and H are V, and Q is S, where VMs wait or
+lifetimes are foretold; else 0.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from vmagent_marl.sim.handle import Bool, Float32, Float64, Int8, Int32, Int64, 
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.layout import SUMMARY, ObservationLayout
 from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
+from vmagent_marl.trace import NEVER
 
 # columns of `clock`
 (
@@ -39,8 +41,10 @@ from vmagent_marl.sim.rules import FULL, NODES, WAIT, Rules
     TURNED_AWAY,  # of them
     HOUR_ENDS,  # s, of the hour that observations show
     UNSEEN,  # 1 while nobody looks: observations and masks are left as they are
+    HINT,  # s that the request's VM is foretold to live, where lifetimes are
+    SHOWN,  # s as of which observations tell when servers are released, where they do
     CLOCK_COLUMNS,
-) = range(20)
+) = range(22)
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
@@ -121,6 +125,11 @@ class State(NamedTuple):
     placed_at: Annotated[Int32, "B", "V"]  # see `place_code`, or UNPLACED ...
     waited: Annotated[Int64, "B", "W"]  # s, where VMs wait
     heap: Annotated[Int64, "B", "W", 2]  # second of departure and number of the VM, where VMs wait
+    foretold: Annotated[Int64, "B", "H"]  # s at which a VM is foretold to leave, with hints
+    below: Annotated[Int32, "B", "H"]  # the VM placed before it on its server, or NOBODY
+    latest: Annotated[Int32, "B", "K", "Q"]  # the VM placed last on a server, or NOBODY
+    release: Annotated[Int64, "B", "K", "Q"]  # s at which a server's last VM is foretold to leave
+    review: Annotated[Int64, "B", "K", "Q"]  # s from which its release is to be reckoned anew
     running: Annotated[Int64, "B", "K", "P"]  # milli-vCPU, by the position that took them
     running_moment: Annotated[Int64, "B", "K", "P"]  # sum of changes x seconds at which they came
     earned_before: Annotated[Int64, "B", "K", "P"]  # at the last decision
@@ -188,6 +197,7 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
     """An empty state in which no environment runs yet; `vms` is V."""
     clusters, servers = layout.clusters, layout.servers
     slots, waits = NODES * servers, rules.turned_away == WAIT
+    hinted = servers if rules.hints else 0
     blocks = -(-slots // BLOCK)
     state = State(
         clock=np.zeros((batch, CLOCK_COLUMNS), np.int64),
@@ -203,6 +213,11 @@ def allocate(rules: Rules, layout: ObservationLayout, batch: int, vms: int) -> S
         placed_at=np.full((batch, vms), UNPLACED, np.int32),
         waited=np.zeros((batch, vms if waits else 0), np.int64),
         heap=np.zeros((batch, vms if waits else 0, 2), np.int64),
+        foretold=np.zeros((batch, vms if rules.hints else 0), np.int64),
+        below=np.zeros((batch, vms if rules.hints else 0), np.int32),
+        latest=np.full((batch, clusters, hinted), NOBODY, np.int32),
+        release=np.zeros((batch, clusters, hinted), np.int64),
+        review=np.full((batch, clusters, hinted), NEVER, np.int64),
         running=np.zeros((batch, clusters, rules.tries), np.int64),
         running_moment=np.zeros((batch, clusters, rules.tries), np.int64),
         earned_before=np.zeros((batch, clusters, rules.tries), np.int64),
@@ -258,4 +273,6 @@ def with_room(state: State, vms: int) -> State:
         placed_at=widen(state.placed_at, UNPLACED),
         waited=widen(state.waited, 0),
         heap=widen(state.heap, 0),
+        foretold=widen(state.foretold, 0),
+        below=widen(state.below, 0),
     )

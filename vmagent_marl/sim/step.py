@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vmagent_marl.sim.clock import order_servers, publish
 from vmagent_marl.sim.draws import key
 from vmagent_marl.sim.handle import World, natural, unpacker
+from vmagent_marl.sim.hints import foresee
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.queue import push_departure
 from vmagent_marl.sim.request import await_request, count_turned_away, show_request
@@ -59,6 +60,8 @@ def begin(world: World, which: NDArray[np.int64], episodes: NDArray[np.int64]) -
         b = natural(which[i])
         _begin(rules, feed, state, b, episodes[i])
         await_request(rules, feed, state, b, False)
+        if rules.hints:
+            foresee(rules, feed, state, b)
         show_request(rules, feed, state, b)
 
 
@@ -94,6 +97,8 @@ def transit(rules: Rules, feed: Feed, state: State, b: int) -> None:
     _settle(rules, feed, state, b)
     queued = _leave(rules, state, b)
     await_request(rules, feed, state, b, queued)
+    if rules.hints:
+        foresee(rules, feed, state, b)
     state.outcome[b, SECONDS] = state.clock[b, NOW] - decided_at
     _pay(rules, feed, state, b, row)
 
@@ -261,6 +266,9 @@ def _begin(rules: Rules, feed: Feed, state: State, b: int, episode: NDArray[np.i
     state.stranded[b] = 0
     state.in_service[b] = 0
     state.vms_on[b] = 0
+    state.latest[b] = NOBODY
+    state.release[b] = 0
+    state.review[b] = 0
     state.running[b] = 0
     state.running_moment[b] = 0
     state.outcome[b] = 0

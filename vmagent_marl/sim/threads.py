@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
 Result = TypeVar("Result")
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def side_by_side(call: Callable[[int, int], Result], count: int, threads: int) -> list[Result]:
@@ -21,3 +29,7 @@ def side_by_side(call: Callable[[int, int], Result], count: int, threads: int) -
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that wait for work; handing it over takes some ten microseconds."""
     return ThreadPoolExecutor(threads - 1, thread_name_prefix="vmagent_marl")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

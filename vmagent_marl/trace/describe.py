@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import DAY, MIB, MILLI
+from vmagent_marl.trace.vm_types import vm_types
 
 _BURST_GAP = 10  # s: VMs of one type that follow each other within it are one burst
 _LARGE_BURST = 10  # VMs
@@ -36,13 +39,13 @@ def describe(
     """
     if not len(trace):
         raise TraceError(f"trace {trace.name!r} has no request to describe")
-    if servers is not None and min(servers, *node) <= 0:
+    if servers is not None and not all(0 < size < math.inf for size in (servers, *node)):
         raise TraceError(f"{servers} servers with nodes of {node}: give sizes above 0")
     vm_type, cpu, memory = vm_types(trace)
     count = np.bincount(vm_type)
     shown = np.argsort(-count, kind="stable")[:_TYPES_SHOWN]
-    mean_cpu, peak_cpu = _mean_and_peak(trace, trace.cpu)
-    mean_memory, peak_memory = _mean_and_peak(trace, trace.memory)
+    mean_cpu, peak_cpu = mean_and_peak(trace, trace.cpu)
+    mean_memory, peak_memory = mean_and_peak(trace, trace.memory)
     told: dict[str, object] = {
         "name": trace.name,
         "fingerprint": trace.fingerprint,
@@ -71,15 +74,6 @@ def describe(
     if servers is not None:
         told |= _on_cluster(trace, servers, node)
     return told
-
-
-def vm_types(
-    trace: Trace,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """(n,) the VM type of each row, and (types,) milli-vCPU and MiB of each, smallest first."""
-    both = trace.cpu.astype(np.int64) << 32 | trace.memory
-    _, first, index = np.unique(both, return_index=True, return_inverse=True)
-    return index, trace.cpu[first], trace.memory[first]
 
 
 def burst_sizes(trace: Trace, gap: int = _BURST_GAP) -> NDArray[np.int64]:
@@ -112,8 +106,7 @@ def load_over_time(
 
 def _lifetimes(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float] | None:
     """Quantiles in s of the chosen VMs that are deleted, by probability."""
-    chosen = chosen & (trace.departure != NEVER)
-    lifetimes = trace.departure[chosen] - trace.arrival[chosen]
+    lifetimes = trace.lifetime[chosen & (trace.departure != NEVER)]
     if not lifetimes.size:
         return None
     values = np.quantile(lifetimes, _QUANTILES).tolist()
@@ -127,7 +120,7 @@ def _on_cluster(trace: Trace, servers: int, node: tuple[float, float]) -> dict[s
     over: NDArray[np.bool_] = np.zeros(1, np.bool_)
     for (name, (amount, parts)), size in zip(amounts.items(), node, strict=True):
         whole = 2 * servers * size * parts
-        mean, peak = _mean_and_peak(trace, amount)
+        mean, peak = mean_and_peak(trace, amount)
         means[name], peaks[name] = mean / whole, peak / whole
         time, load = load_over_time(trace, amount)  # at the same times for both
         over = over | (load > whole)
@@ -141,9 +134,10 @@ def _on_cluster(trace: Trace, servers: int, node: tuple[float, float]) -> dict[s
     }
 
 
-def _mean_and_peak(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:
-    """Of what runs at once, from the first arrival to the last, in the same unit."""
+def mean_and_peak(trace: Trace, amount: NDArray[np.int32]) -> tuple[float, int]:
+    """Of what runs at once, from the first arrival to the last, in the unit of `amount`."""
     time, load = load_over_time(trace, amount)
     peak = int(load.max())
     span = int(time[-1] - time[0])
-    return (float((load[:-1] * np.diff(time)).sum() / span) if span else peak), peak
+    # As floats: int64 does not hold what many large VMs use over thousands of years.
+    return (float(load[:-1].astype(np.float64) @ np.diff(time)) / span if span else peak), peak

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import http.client
 import json
+import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -47,8 +49,10 @@ def fetch(
     path = Path(path)
     if not url.lower().startswith(("http://", "https://")):
         raise TraceError(f"{url}: no address to fetch from; give one that begins with https://")
-    if path.exists():
+    if os.path.lexists(path):
         raise TraceError(f"{path} exists: move it away or name another file")
+    if sha256 is not None and not re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", sha256):
+        raise TraceError(f"{sha256!r} is no sha256: give its 64 hexadecimal digits")
     download = _Download(url, path, progress or (lambda done, total: None))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,10 +127,10 @@ class _Download:
                 self._refused(error)
         except urllib.error.URLError as error:
             raise _Passing(f"cannot be reached ({error.reason})") from None
+        except (ValueError, http.client.InvalidURL) as error:
+            raise TraceError(f"{self.url!r}: no address to fetch from ({error})") from None
         except (OSError, http.client.HTTPException) as error:
             raise _Passing(f"the connection was cut ({error or type(error).__name__})") from None
-        except ValueError as error:
-            raise TraceError(f"{self.url}: no address to fetch from ({error})") from None
         else:
             with response:
                 self._take(response, version, start)
@@ -159,9 +163,10 @@ class _Download:
             raise _Passing("the file has changed since its first part came")
         if not goes_on:
             start = 0
+            self.forget()  # first, lest what is here of another file be taken for this one's
             self.notes.write_text(json.dumps(asdict(now)), encoding="utf-8")
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
         done = start
         self.progress(done, total)
         with self.part.open("ab" if goes_on else "wb") as file:
@@ -171,6 +176,10 @@ class _Download:
                 self.progress(done, total)
         if total is not None and done < total:
             raise _Passing(f"the connection was cut after {done:,} of {total:,} bytes")
+        if self.here() != done:
+            raise TraceError(
+                f"{self.part}: something else writes to it too; end that, remove it and begin anew"
+            )
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.chosen import chosen_rows
-from vmagent_marl.trace.describe import burst_sizes, load_over_time
+from vmagent_marl.trace.describe import burst_sizes, mean_and_peak
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import HOUR
-
-_BURST_GAP = 10  # s
 
 DISTANCES = {
     "lifetimes": "lifetimes, Kolmogorov-Smirnov",
@@ -39,15 +38,15 @@ def likeness(trace: Trace, other: Trace) -> dict[str, float]:
         if not len(each):
             raise TraceError(f"trace {each.name!r} has no request to compare")
     hours = int(max(trace.arrival[-1], other.arrival[-1])) // HOUR + 1
-    own_load, other_load = _load(trace), _load(other)
+    own_load, other_load = (mean_and_peak(each, each.cpu) for each in (trace, other))
     return {
         "lifetimes": _ks(_lifetimes(trace), _lifetimes(other)),
         "types": _total_variation(trace, other),
         "seconds": _ks(_sizes_of_seconds(trace), _sizes_of_seconds(other)),
         "bursts": _ks(_sizes_of_bursts(trace), _sizes_of_bursts(other)),
         "gaps": _ks(np.diff(trace.arrival), np.diff(other.arrival)),
-        "hour of day": _correlation(_by_hour_of_day(trace), _by_hour_of_day(other)),
-        "hours": _correlation(_by_hour(trace, hours), _by_hour(other, hours)),
+        "hour of day": _correlation(_by_hour_of_day(trace), _by_hour_of_day(other), 24),
+        "hours": _correlation(*_by_busy_hour(trace, other), hours),
         "requests": len(other) / len(trace),
         "mean load": _ratio(other_load[0], own_load[0]),
         "peak load": _ratio(other_load[1], own_load[1]),
@@ -56,12 +55,11 @@ def likeness(trace: Trace, other: Trace) -> dict[str, float]:
 
 def completed(trace: Trace, horizon: int) -> Trace:
     """The VMs that are deleted by second `horizon`, which is what some published traces hold."""
-    return chosen_rows(trace, np.flatnonzero(trace.departure <= horizon))
+    return trace.chosen(np.flatnonzero(trace.departure <= horizon))
 
 
 def _lifetimes(trace: Trace) -> NDArray[np.int64]:
-    ends = trace.departure != NEVER
-    lived: NDArray[np.int64] = trace.departure[ends] - trace.arrival[ends]
+    lived: NDArray[np.int64] = trace.lifetime[trace.departure != NEVER]
     return lived
 
 
@@ -91,7 +89,7 @@ def _sizes_of_seconds(trace: Trace) -> NDArray[np.int64]:
 
 def _sizes_of_bursts(trace: Trace) -> NDArray[np.int64]:
     """(bursts,) VMs of each, any order."""
-    size, vms = np.unique(burst_sizes(trace, _BURST_GAP), return_counts=True)
+    size, vms = np.unique(burst_sizes(trace), return_counts=True)
     sizes: NDArray[np.int64] = np.repeat(size, vms // size)
     return sizes
 
@@ -100,24 +98,26 @@ def _by_hour_of_day(trace: Trace) -> NDArray[np.int64]:
     return np.bincount((trace.arrival // HOUR + trace.start_hour) % 24, minlength=24)
 
 
-def _by_hour(trace: Trace, hours: int) -> NDArray[np.int64]:
-    return np.bincount(trace.arrival // HOUR, minlength=hours)
+def _by_busy_hour(trace: Trace, other: Trace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(hours,) requests of each trace in the hours in which any of the two has some."""
+    of = np.concatenate([each.arrival // HOUR for each in (trace, other)])
+    busy, hour = np.unique(of, return_inverse=True)
+    own, others = (
+        np.bincount(part, minlength=busy.size) for part in (hour[: len(trace)], hour[len(trace) :])
+    )
+    return own, others
 
 
-def _correlation(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
-    """NaN where one of them is constant."""
-    spread = float(a.std() * b.std())
-    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread else float("nan")
+def _correlation(a: NDArray[np.int64], b: NDArray[np.int64], size: int) -> float:
+    """Of counts, of which those that are not given, of `size`, are 0; NaN where one is constant."""
+
+    def covariance(x: NDArray[np.int64], y: NDArray[np.int64]) -> int:
+        return size * int((x * y).sum()) - int(x.sum()) * int(y.sum())
+
+    spread = math.sqrt(covariance(a, a) * covariance(b, b))
+    return covariance(a, b) / spread if spread else float("nan")
 
 
 def _ratio(other: float, own: float) -> float:
     """NaN where nothing ever ran."""
     return other / own if own else float("nan")
-
-
-def _load(trace: Trace) -> tuple[float, float]:
-    """Mean from the first arrival to the last, and peak, in milli-vCPU."""
-    time, running = load_over_time(trace, trace.cpu)
-    span = int(time[-1] - time[0])
-    mean = float((running[:-1] * np.diff(time)).sum() / span) if span else float(running[-1])
-    return mean, float(running.max())

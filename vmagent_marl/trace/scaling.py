@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.chosen import chosen_rows
-from vmagent_marl.trace.describe import vm_types
-from vmagent_marl.trace.mix import factors, type_names
 from vmagent_marl.trace.trace import LATEST, NEVER, Trace
 from vmagent_marl.trace.units import DAY
+from vmagent_marl.trace.vm_types import factors, type_names, vm_types
 
 
 def thin(trace: Trace, share: float, *, seed: int = 0) -> Trace:
@@ -65,13 +63,12 @@ def superpose(trace: Trace, copies: int, *, shift_days: int | None = None) -> Tr
     arrival = np.concatenate([(trace.arrival + shift) % (days * DAY) for shift in shifts])
     order = arrival.argsort(kind="stable")
     row = np.tile(np.arange(len(trace)), copies)[order]
-    return chosen_rows(
-        trace,
+    return trace.chosen(
         row,
         name=f"{trace.name}-times-{copies}",
         vm=np.arange(order.size),
         arrival=arrival[order],
-        departure=_after(arrival[order], _lifetimes(trace)[row]),
+        departure=_after(arrival[order], trace.lifetime[row]),
     )
 
 
@@ -86,10 +83,7 @@ def stretch(trace: Trace, factor: float, *, lifetimes: bool = False) -> Trace:
     if not 0 < factor < math.inf:
         raise TraceError(f"factor is {factor}; give a finite number above 0")
     arrival = _scaled(trace.arrival, factor)
-    if lifetimes:
-        departure = _scaled(trace.departure, factor)
-    else:
-        departure = _after(arrival, _lifetimes(trace))
+    departure = _scaled(trace.departure, factor) if lifetimes else _after(arrival, trace.lifetime)
     return replace(
         trace, name=f"{trace.name}-stretched-{factor:g}", arrival=arrival, departure=departure
     )
@@ -98,7 +92,7 @@ def stretch(trace: Trace, factor: float, *, lifetimes: bool = False) -> Trace:
 def _kept(trace: Trace, kept: NDArray[np.bool_], how: str) -> Trace:
     if not kept.any():
         raise TraceError(f"no VM of trace {trace.name!r} is left: keep more of them")
-    return chosen_rows(trace, np.flatnonzero(kept), name=f"{trace.name}-{how}")
+    return trace.chosen(np.flatnonzero(kept), name=f"{trace.name}-{how}")
 
 
 def _uniform(trace: Trace, seed: int) -> NDArray[np.float64]:
@@ -112,11 +106,6 @@ def _uniform(trace: Trace, seed: int) -> NDArray[np.float64]:
 def _require_requests(trace: Trace) -> None:
     if not len(trace):
         raise TraceError(f"trace {trace.name!r} has no request to scale")
-
-
-def _lifetimes(trace: Trace) -> NDArray[np.int64]:
-    """(n,) s, NEVER for VMs that are never deleted."""
-    return np.where(trace.departure == NEVER, NEVER, trace.departure - trace.arrival)
 
 
 def _after(arrival: NDArray[np.int64], lifetime: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from vmagent_marl.errors import TraceError
-from vmagent_marl.trace.read import read_trace
-from vmagent_marl.trace.synthetic import synthetic_month
+from vmagent_marl.trace.forms.read import read_trace
+from vmagent_marl.trace.synthetic.month import synthetic_month
 from vmagent_marl.trace.trace import LATEST, Trace
 from vmagent_marl.trace.units import MIB, MILLI, to_whole
 
@@ -56,7 +56,7 @@ def _write_out(source: InlineTrace) -> Trace:
     if not four or not source.requests or not np.isfinite(source.requests).all():
         raise TraceError("a trace's `requests` are lists of arrival s, lifetime s, vCPU and GB")
     rows = np.tile(np.array(source.requests, np.float64), (source.repeat, 1))
-    rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * source.every
+    rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * float(source.every)
     if (np.abs(rows[:, :2]) > LATEST).any():
         raise TraceError("a trace's `requests`: a time lies beyond 2**52 s: give an earlier one")
     try:

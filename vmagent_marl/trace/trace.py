@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -99,6 +99,18 @@ class Trace:
             column: values[first:stop] for column, values in self.columns.items()
         }
         return Trace(name=self.name, start_hour=self.start_hour, **columns)
+
+    def chosen(self, rows: NDArray[np.int64], **changes: Any) -> Trace:
+        """The rows in the order given, perhaps some more than once, with `changes` for fields."""
+        picked = {column: values[rows] for column, values in self.columns.items()}
+        return replace(self, **picked | changes)
+
+    @property
+    def lifetime(self) -> NDArray[np.int64]:
+        """(n,) s from arrival to departure, NEVER where the VM is never deleted."""
+        never = self.departure == NEVER
+        # Taken from the departure, since NEVER less an arrival would be a number like any other.
+        return np.where(never, NEVER, self.departure - self.arrival)
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:

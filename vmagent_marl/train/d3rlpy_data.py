@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.errors import DatasetError
 from vmagent_marl.train.decisions import Decisions
 from vmagent_marl.train.quiet_d3rlpy import (
     ActionSpace,
@@ -38,6 +39,35 @@ class TrajectoryPicker(BasicTransitionPicker):  # type: ignore[misc]  # as above
         return replace(super().__call__(episode, index), interval=int(episode.intervals[index]))
 
 
+class DecisionRows(InfiniteBuffer):  # type: ignore[misc]  # as above
+    """The store under a replay buffer of d3rlpy, which finds a transition where d3rlpy lists all.
+
+    It is full from the start and takes no more.
+    """
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._episodes = trajectories(decisions)
+        self._stops = np.cumsum([each.transition_count for each in self._episodes])
+
+    @property
+    def transition_count(self) -> int:
+        """Of all trajectories."""
+        return int(self._stops[-1])
+
+    def append(self, episode: Trajectory, index: int) -> None:
+        """Not for recorded decisions: read those of several data sets together instead."""
+        raise DatasetError("recorded decisions take no more: read several data sets together")
+
+    def __len__(self) -> int:
+        return self.transition_count
+
+    def __getitem__(self, index: int) -> tuple[Trajectory, int]:
+        number = range(len(self))[index]
+        which = int(np.searchsorted(self._stops, number, side="right"))
+        episode = self._episodes[which]
+        return episode, number - int(self._stops[which]) + episode.transition_count
+
+
 class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
     """A replay buffer of d3rlpy over decisions, whose batches are taken by one indexing each.
 
@@ -46,10 +76,14 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
     """
 
     def __init__(self, decisions: Decisions, *, seed: int = 0) -> None:
+        rows = DecisionRows(decisions)
+        first = rows.episodes[0]
         super().__init__(
-            InfiniteBuffer(),
+            rows,
             transition_picker=TrajectoryPicker(),
-            episodes=trajectories(decisions),
+            observation_signature=first.observation_signature,
+            action_signature=first.action_signature,
+            reward_signature=first.reward_signature,
             action_space=ActionSpace.DISCRETE,
             action_size=decisions.actions,
         )
@@ -72,11 +106,14 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
         def column(values: NDArray[Any]) -> NDArray[np.float32]:
             return values.astype(np.float32)[:, None]
 
+        def mask(at: NDArray[np.int64]) -> NDArray[np.float32]:
+            return data.mask[at].astype(np.float32)
+
         return TransitionMiniBatch(
-            observations=[data.features[rows], data.mask[rows]],
+            observations=[data.features[rows], mask(rows)],
             actions=column(data.action[rows]),
             rewards=column(data.reward[rows]),
-            next_observations=[data.features[after], data.mask[after]],
+            next_observations=[data.features[after], mask(after)],
             next_actions=column(data.action[after]),
             terminals=column(data.terminal[rows]),
             intervals=column(data.interval[rows]),

@@ -17,13 +17,16 @@ the agent's genuine last observation, reached or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.episodes.hdf5_reader import HDF5Reader
 from vmagent_marl.episodes.minari_format import (
     FILE,
     dataset_folder,
@@ -32,8 +35,10 @@ from vmagent_marl.episodes.minari_format import (
     sha256_of,
 )
 from vmagent_marl.errors import DatasetError
+from vmagent_marl.train.semi_markov import Recorded, Table, decided
 
 Reward = Literal["team", "own"]
+FEATURES, MASK = "observations/observation", "observations/action_mask"  # in an episode's group
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Decisions:
     """
 
     features: NDArray[np.float32]  # (N, F + K), (N, F) for one cluster
-    mask: NDArray[np.float32]  # (N, A) 1 = legal
+    mask: NDArray[np.int8]  # (N, A) 1 = legal
     action: NDArray[np.int64]  # (N,) as it counted
     reward: NDArray[np.float32]  # (N,) discounted sum to the next row, divided by the scale
     interval: NDArray[np.int64]  # (N,) requests to the next row
@@ -55,7 +60,11 @@ class Decisions:
     clusters: int  # K
     scenario: dict[str, Any]  # as `scenario_from` takes it
     dataset: tuple[str, ...]  # ids
-    sha256: tuple[str, ...]  # of their files, which may be recorded anew under the same ids
+
+    @cached_property
+    def sha256(self) -> tuple[str, ...]:
+        """Of their files, which may be recorded anew under the same ids."""
+        return tuple(sha256_of(dataset_folder(name) / "data" / FILE) for name in self.dataset)
 
     @property
     def actions(self) -> int:
@@ -83,36 +92,44 @@ def read_decisions(
         raise DatasetError(f"reward: {reward!r} is none: choose 'team' or 'own'")
     sets = [load_dataset(name) for name in ids]
     scenario = _scenario(ids, sets)
-    parts: list[dict[str, NDArray[Any]]] = []
-    clusters = 0
-    for name, data in zip(ids, sets, strict=True):
-        for episode in data.iterate_episodes():
-            stacked = _stacked(episode, name)
-            clusters = stacked["mask"].shape[1]
-            paid = stacked["own"] if reward == "own" else stacked["team"]
-            terminated = bool(episode.terminations[-1])
-            parts.extend(_trajectories(stacked, paid, gamma, terminated))
-    if not parts:
+    with ExitStack() as stack:
+        readers = [stack.enter_context(HDF5Reader(data)) for data in sets]
+        try:
+            recorded = [_recorded(reader, reward) for reader in readers]
+            tables = [decided(each, gamma) for each in recorded]
+            size, actions, clusters = _sizes(readers[0])
+        except KeyError as error:
+            raise DatasetError(
+                f"data set {' or '.join(map(repr, ids))} lacks {error}: learners need masks and "
+                "what the simulator records; record it with vmagent-marl"
+            ) from None
+        stops = np.cumsum([len(table.action) for table in tables])
+        identities = clusters if clusters > 1 else 0
+        features = np.empty((stops[-1], size + identities), np.float32)
+        mask = np.empty((stops[-1], actions), np.int8)
+        for i, (reader, table) in enumerate(zip(readers, tables, strict=True)):
+            rows = slice(stops[i] - len(table.action), stops[i])
+            _read_seen(reader, recorded[i].lengths, table, features[rows], mask[rows])
+            _check_legal(ids[i], reader, table, mask[rows])
+    whole = Table(*map(np.concatenate, zip(*tables, strict=True)))
+    made = ~whole.closing
+    if not made.any():
         raise DatasetError(f"data set {ids[0]!r} holds no decision: record it anew")
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    length = [len(part["action"]) for part in parts]
-    closing = np.zeros(sum(length), np.bool_)
-    closing[np.cumsum(length) - 1] = True
+    earned = whole.reward.astype(np.float32)
     if reward_scale is None:
-        reward_scale = float(np.sqrt(np.mean(columns["reward"][~closing] ** 2))) or 1.0
+        reward_scale = float(np.sqrt(np.mean(earned[made] ** 2))) or 1.0
     return Decisions(
-        features=columns["features"],
-        mask=columns["mask"],
-        action=columns["action"],
-        reward=(columns["reward"] / reward_scale).astype(np.float32),
-        interval=columns["interval"],
-        terminal=columns["terminal"],
-        trajectory=np.repeat(np.arange(len(parts)), length),
-        closing=closing,
+        features=features,
+        mask=mask,
+        action=whole.action,
+        reward=(earned / reward_scale).astype(np.float32),
+        interval=whole.interval,
+        terminal=whole.terminal,
+        trajectory=np.cumsum(whole.closing) - whole.closing,
+        closing=whole.closing,
         clusters=clusters,
         scenario=scenario,
         dataset=ids,
-        sha256=tuple(sha256_of(dataset_folder(name) / "data" / FILE) for name in ids),
     )
 
 
@@ -127,66 +144,68 @@ def _scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
     return dict(found[0])
 
 
-def _stacked(episode: Any, name: str) -> dict[str, NDArray[Any]]:
-    """An episode's arrays with an axis of agents: rows of observation and mask (T + 1, K, ...),
-    of what happened (T, K)."""
-    try:
-        features, mask = episode.observations["observation"], episode.observations["action_mask"]
-        rows = {key: episode.infos[key][1:] for key in ("reached", "effective_action")}
-        own = episode.infos["agent_rewards"][1:]
-    except (KeyError, IndexError, TypeError) as error:
+def _recorded(reader: HDF5Reader, reward: Reward) -> Recorded:
+    """All that decides about the rows, which is small beside what was seen."""
+
+    def shifted(path: str) -> NDArray[Any]:
+        """An info, whose row of zeros stands before an episode's transitions, behind them."""
+        arrays = [reader.array(number, path) for number in reader.numbers]
+        return np.concatenate([arrays[0][1:], *arrays[1:], np.zeros_like(arrays[0][:1])])
+
+    rewards = [reader.array(number, "rewards") for number in reader.numbers]
+    nothing = np.zeros(1)
+    if reward == "own":
+        paid = shifted("infos/agent_rewards")
+    else:
+        paid = np.concatenate([part for each in rewards for part in (each, nothing)])[:, None]
+    return Recorded(
+        lengths=np.array([len(each) for each in rewards]),
+        terminated=np.array([reader.array(n, "terminations")[-1] for n in reader.numbers]),
+        reached=shifted("infos/reached").astype(np.bool_, copy=False),
+        action=shifted("infos/effective_action").astype(np.int64, copy=False),
+        paid=paid,
+    )
+
+
+def _sizes(reader: HDF5Reader) -> tuple[int, int, int]:
+    """F, A and K."""
+    first = reader.numbers[0]
+    *_, size = reader.shape(first, FEATURES)
+    *_, actions = reader.shape(first, MASK)
+    return size, actions, reader.shape(first, "infos/reached")[1]
+
+
+def _read_seen(
+    reader: HDF5Reader,
+    lengths: NDArray[np.int64],
+    table: Table,
+    features: NDArray[np.float32],
+    mask: NDArray[np.int8],
+) -> None:
+    """What was seen at the rows of a data set's table, and the identity of one among several."""
+    size, _, clusters = _sizes(reader)
+    stops = np.searchsorted(table.episode, np.arange(len(reader.numbers)), side="right").tolist()
+    for i, (number, length) in enumerate(zip(reader.numbers, lengths.tolist(), strict=True)):
+        rows = slice(stops[i - 1] if i else 0, stops[i])
+        seen = table.seen[rows]
+        for path, into in ((FEATURES, features), (MASK, mask)):
+            if clusters == 1 and seen.size == length + 1:
+                reader.array(number, path, into[rows])  # every row, and so it stands where it goes
+                continue
+            found = reader.array(number, path)
+            into[rows, : found.shape[-1]] = found.reshape(-1, found.shape[-1])[seen]
+    if clusters > 1:
+        features[:, size:] = table.agent[:, None] == np.arange(clusters)
+    ended = np.flatnonzero(table.closing[1:] & table.terminal[:-1]) + 1
+    features[ended], mask[ended] = 0.0, 0
+
+
+def _check_legal(name: str, reader: HDF5Reader, table: Table, mask: NDArray[np.int8]) -> None:
+    """Raise `DatasetError` for a decision outside of its mask."""
+    legal = mask[np.arange(len(mask)), table.action] > 0
+    for i in np.flatnonzero(~(legal | table.closing))[:1]:
+        agent, number = table.agent[i], reader.numbers[table.episode[i]]
         raise DatasetError(
-            f"data set {name!r} lacks {error} in episode {episode.id}: learners need masks and "
-            "what the simulator records; record it with vmagent-marl"
-        ) from None
-    if mask.ndim == 2:
-        features, mask = features[:, None], mask[:, None]
-    reached, action = rows["reached"].astype(np.bool_), rows["effective_action"].astype(np.int64)
-    legal = np.take_along_axis(mask[:-1], action[:, :, None], axis=2)[:, :, 0] > 0
-    if (reached & ~legal).any():
-        row, agent = np.argwhere(reached & ~legal)[0]
-        raise DatasetError(
-            f"data set {name!r}: the action of cluster_{agent} in episode {episode.id}, row {row} "
-            "is outside of its mask: record it anew"
+            f"data set {name!r}: the action of cluster_{agent} in episode {number}, row "
+            f"{table.seen[i] // _sizes(reader)[2]} is outside of its mask: record it anew"
         )
-    team = np.broadcast_to(np.asarray(episode.rewards, np.float64)[:, None], own.shape)
-    return {
-        "features": features,
-        "mask": mask,
-        "reached": reached,
-        "action": action,
-        "own": own,
-        "team": team,
-    }
-
-
-def _trajectories(
-    episode: dict[str, NDArray[Any]], paid: NDArray[np.float64], gamma: float, terminated: bool
-) -> Iterator[dict[str, NDArray[Any]]]:
-    """The trajectory of each agent that was asked at least once in an episode; `paid` is (T, K)."""
-    steps, clusters = paid.shape
-    for k in range(clusters):
-        decided = np.flatnonzero(episode["reached"][:, k])
-        if not decided.size:
-            continue
-        rows = np.append(decided, steps)
-        interval = np.append(np.diff(rows), 0)
-        since = np.arange(decided[0], steps) - np.repeat(decided, interval[:-1])
-        earned = np.add.reduceat(gamma**since * paid[decided[0] :, k], decided - decided[0])
-        features, mask = episode["features"][rows, k], episode["mask"][rows, k].astype(np.float32)
-        if clusters > 1:
-            identity = np.zeros((len(rows), clusters), np.float32)
-            identity[:, k] = 1.0
-            features = np.concatenate([features, identity], axis=1)
-        if terminated:
-            features[-1] = mask[-1] = 0.0
-        terminal = np.zeros(len(rows), np.bool_)
-        terminal[-2] = terminated
-        yield {
-            "features": features,
-            "mask": mask,
-            "action": np.append(episode["action"][decided, k], 0),
-            "reward": np.append(earned, 0.0).astype(np.float32),
-            "interval": interval,
-            "terminal": terminal,
-        }

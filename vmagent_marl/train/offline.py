@@ -111,6 +111,7 @@ class _Run:
             clusters=layout.clusters,
             servers=layout.servers,
             summaries=layout.summaries,
+            hints=layout.hints,
             gamma=None if isinstance(config, DiscreteBCConfig) else config.gamma,
             dataset=decisions.dataset,
         )

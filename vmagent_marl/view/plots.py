@@ -6,14 +6,15 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vmagent_marl.episodes.intervals import mean_interval
+from vmagent_marl.episodes.intervals import Estimate, mean_interval
 from vmagent_marl.errors import SettingError, nearest
-from vmagent_marl.evaluation import Scores
+from vmagent_marl.evaluation import Scores, title_of
 from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Curve = str | Path | tuple[ArrayLike, ArrayLike]
 
+LINE = 84  # characters of a title that fit beside each other
 SKEWED = 20.0  # largest over median from which waits are drawn on a logarithmic axis
 
 _SCORE_LABELS = {
@@ -32,51 +34,82 @@ _SCORE_LABELS = {
 
 
 def plot_scores(scores: Scores, path: str | Path) -> Path:
-    """Each policy's score with its interval, the best on top, the single episodes behind."""
-    ranked = scores.ranked
-    with drawing(path, 6.4, 1.5 + 0.38 * len(ranked)) as figure:
-        axes = figure.add_subplot()
-        jitter = np.random.default_rng(0)
-        for place, policy in enumerate(ranked):
-            values, estimate = scores.values(policy), scores.estimate(policy)
-            height = place + jitter.uniform(-0.22, 0.22, values.size)
-            axes.scatter(
-                values,
-                height,
-                s=10,
-                color=PALETTE[5],
-                alpha=0.55,
-                linewidths=0,
-                zorder=2,
-                clip_on=False,
-            )
-            if not math.isnan(estimate.low):
-                span = [estimate.low, estimate.high]
-                axes.plot(span, [place, place], color=PALETTE[0], linewidth=3.5, zorder=3)
-            axes.plot(
-                [estimate.value],
-                [place],
-                "o",
-                color="white",
-                markersize=6,
-                zorder=4,
-                markeredgecolor=PALETTE[0],
-                markeredgewidth=1.6,
-            )
-        axes.set_yticks(range(len(ranked)), ranked)
-        axes.set_ylim(len(ranked) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
-        _scale_waits(axes, scores)
-        better = "less is better" if scores.less_is_better else "more is better"
-        axes.set_xlabel(f"{_SCORE_LABELS[scores.score]}; {better}")
-        number = len(scores.results[0].played)
-        title = f"{scores.scenario.name}: {number} episodes, {scores.where}"
+    """Each policy's score with its interval, the best on top, the single episodes behind.
+
+    The bound, where one is known, is a dashed line. Of several policies a second panel has their
+    differences from the baseline on the same episodes, with intervals.
+    """
+    ranked, several = scores.ranked, len(scores.ranked) > 1
+    title = fill(title_of(scores), LINE, subsequent_indent="  ")
+    high = 1.5 + 0.38 * len(ranked) + 0.17 * title.count("\n")
+    with drawing(path, 9.2 if several else 6.4, high) as figure:
+        panels = figure.subplots(
+            1, 1 + several, sharey=True, squeeze=False, width_ratios=(3, 2)[: 1 + several]
+        )[0]
+        _draw_scores(panels[0], scores)
+        if several:
+            _draw_differences(panels[1], scores)
+        panels[0].set_yticks(range(len(ranked)), ranked)
+        panels[0].set_ylim(len(ranked) - 0.5, -0.5)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
         blocks = scores.block_count
         drawn = f"95 % interval over {blocks} blocks" if blocks > 1 else "too few for an interval"
         note = f"dots: single episodes; ring: their score, {drawn}; trace {scores.trace}"
         figure.supxlabel(note, x=0.01, ha="left", fontsize=7, color=FAINT)
     return Path(path)
+
+
+def _draw_scores(axes: Axes, scores: Scores) -> None:
+    for place, policy in enumerate(scores.ranked):
+        _draw_policy(axes, place, scores.values(policy), scores.estimate(policy))
+    if scores.bound is not None:
+        axes.axvline(scores.bound.value, ls="--", lw=1.2, color=PALETTE[4], label=scores.bound.name)
+        # outside: episodes may be anywhere inside
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    axes.grid(axis="y", visible=False)
+    _scale_waits(axes, scores)
+    better = "less is better" if scores.less_is_better else "more is better"
+    axes.set_xlabel(f"{_SCORE_LABELS[scores.score]}; {better}")
+
+
+def _draw_differences(axes: Axes, scores: Scores) -> None:
+    """Paired by episode, which is why they may be sure where the scores' intervals overlap."""
+    baseline = scores.values(scores.baseline)
+    axes.axvline(0, lw=1, color=FAINT)
+    for place, policy in enumerate(scores.ranked):
+        if policy != scores.baseline:
+            paired = scores.values(policy) - baseline
+            _draw_policy(axes, place, paired, scores.difference(policy))
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"difference from {scores.baseline}")
+
+
+def _draw_policy(axes: Axes, place: int, values: Floats, estimate: Estimate) -> None:
+    """One line of a panel: episodes as dots, the figure as a ring on its interval."""
+    height = place + np.random.default_rng(place).uniform(-0.22, 0.22, values.size)
+    axes.scatter(
+        values,
+        height,
+        s=10,
+        color=PALETTE[5],
+        alpha=0.55,
+        linewidths=0,
+        zorder=2,
+        clip_on=False,
+    )
+    if not math.isnan(estimate.low):
+        span = [estimate.low, estimate.high]
+        axes.plot(span, [place, place], color=PALETTE[0], linewidth=3.5, zorder=3)
+    axes.plot(
+        [estimate.value],
+        [place],
+        "o",
+        color="white",
+        markersize=6,
+        zorder=4,
+        markeredgecolor=PALETTE[0],
+        markeredgewidth=1.6,
+    )
 
 
 def plot_learning_curve(

@@ -53,6 +53,14 @@ _STYLE: dict[str, Any] = {
 }
 
 
+def check_format(path: str | Path) -> str:
+    """The suffix of a picture's name; raises `SettingError` for one that cannot be drawn."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise SettingError(f"{path}: no picture format: end the name in {', '.join(FORMATS)}")
+    return suffix
+
+
 @contextmanager
 def drawing(path: str | Path, width: float, height: float) -> Iterator[Figure]:
     """A figure of so many inches, written to `path` as its suffix says when all went well.
@@ -60,9 +68,7 @@ def drawing(path: str | Path, width: float, height: float) -> Iterator[Figure]:
     Nothing global is touched: no pyplot, no display. Raises `SettingError` for another suffix.
     """
     target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in FORMATS:
-        raise SettingError(f"{target}: no picture format: end the name in {', '.join(FORMATS)}")
+    suffix = check_format(target)
     from matplotlib import style
     from matplotlib.figure import Figure
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.trace import NEVER, Trace
-from vmagent_marl.trace.describe import burst_sizes, vm_types
+from vmagent_marl.trace.describe import burst_sizes
 from vmagent_marl.trace.likeness import completed
-from vmagent_marl.trace.mix import type_names
 from vmagent_marl.trace.units import DAY, HOUR, MIB, MILLI
+from vmagent_marl.trace.vm_types import type_names, vm_types
 from vmagent_marl.view.style import FAINT, INK, short_number
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def draw_arrivals(axes: Axes, lines: list[Line], clock: Clock) -> None:
     first = min(int(line.trace.arrival[0]) for line in lines)
     last = max(int(line.trace.arrival[-1]) for line in lines)
     widths = (60, 600, HOUR, 3 * HOUR, 6 * HOUR, DAY, 7 * DAY)  # s
-    width = next((w for w in widths if (last - first) // w < _BINS), widths[-1])
+    width = next((w for w in widths if (last - first) // w < _BINS), (last - first) // _BINS)
     edges = np.arange(first // width, last // width + 2) * width
     alpha = 1.0 if len(lines) == 1 else 0.75  # what lies below shows through
     for line in lines:
@@ -160,13 +160,11 @@ def draw_weekdays(axes: Axes, lines: list[Line]) -> None:
 
 def _weekdays(trace: Trace) -> Floats:
     """(7,) requests of such a day as a multiple of those of any day; NaN for days that are none."""
-    day = trace.arrival // DAY
-    by_day = np.bincount(day)[int(day[0]) :]
-    days = np.arange(by_day.size) % _WEEK
-    counted = np.bincount(days, minlength=_WEEK)
+    day = trace.arrival // DAY - trace.arrival[0] // DAY
+    days = int(day[-1]) + 1
+    counted = days // _WEEK + (np.arange(_WEEK) < days % _WEEK)  # (7,) such days
     with np.errstate(invalid="ignore"):
-        relative: Floats = np.bincount(days, by_day, _WEEK) / counted / by_day.mean()
-    return relative
+        return np.bincount(day % _WEEK, minlength=_WEEK) / counted / (len(trace) / days)
 
 
 def draw_lifetimes(axes: Axes, lines: list[Line]) -> None:
@@ -175,7 +173,7 @@ def draw_lifetimes(axes: Axes, lines: list[Line]) -> None:
     for line in lines:
         trace = line.trace
         leaves = trace.departure != NEVER
-        lived, count = np.unique((trace.departure - trace.arrival)[leaves], return_counts=True)
+        lived, count = np.unique(trace.lifetime[leaves], return_counts=True)
         if lived.size:
             share = 100 * np.cumsum(count) / len(trace)
             axes.step(np.maximum(lived, 1), share, where="post", color=line.colour, linewidth=1.3)

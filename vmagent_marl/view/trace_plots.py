@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,7 +53,7 @@ def plot_traces(
     """
     path = Path(path)
     lines = _lines(traces)
-    if servers is not None and min(servers, *node) <= 0:
+    if servers is not None and not all(0 < size < math.inf for size in (servers, *node)):
         raise SettingError(f"{servers} servers with nodes of {node}: give sizes above 0")
     if path.suffix.lower() == ".html":
         with TemporaryDirectory() as folder:
@@ -83,8 +85,11 @@ def _lines(traces: Sequence[Trace]) -> list[Line]:
     for trace in traces:
         if not len(trace):
             raise TraceError(f"trace {trace.name!r} has no request to draw")
+    # Matplotlib takes what is between two dollars for a formula, and hides what begins with _.
+    names = [re.sub(r"^_", " _", trace.name.replace("$", r"\$")) for trace in traces]
     return [
-        Line(trace, f"{trace.name} ({_vms(trace)})", PALETTE[i]) for i, trace in enumerate(traces)
+        Line(trace, f"{name} ({_vms(trace)})", colour)
+        for trace, name, colour in zip(traces, names, PALETTE, strict=False)
     ]
 
 
