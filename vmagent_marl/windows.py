@@ -59,9 +59,9 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
             "for windows: give `all` (--windows all) or a longer trace"
         )
     if rows <= room:
-        shorter = "horizon_seconds"
+        shorter = "horizon_seconds=..."
         if isinstance(scenario.horizon, int):
-            shorter = f"horizon={rows // 2}" if rows > 1 else "horizon"
+            shorter = f"horizon={max(rows // 2, 1)}"
         raise ScenarioError(
             f"window {window!r} of trace {trace.name!r} has {rows} rows and an episode of scenario "
             f"{scenario.name!r} needs {room}: give a shorter horizon (--set {shorter}) or a longer "

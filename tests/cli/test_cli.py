@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from places import real_trace, reference
 
+import vmagent_marl
 from vmagent_marl import catalog
+from vmagent_marl.cli import start
 from vmagent_marl.cli.main import main
+from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.errors import VmagentError
 
 VMS = "vmid,cpu,mem,at,lt\n" + "".join(f"{i},{1 + i % 4},{2 + i % 4},{i},50\n" for i in range(300))
 
@@ -103,8 +107,26 @@ def test_collect_and_refuse_to_overwrite(capsys, trace, tmp_path):
     main(command)
     assert "vmagent/recovering/best-fit-servers-1-on-vms-v0" in capsys.readouterr().out
     assert "best-fit" in card.read_text()
-    assert "overwrite" in fails(capsys, *command)
+    told = fails(capsys, *command)
+    assert told.endswith("exists already: give --overwrite, or another --name")
     main([*command, "--overwrite"])
+
+
+def test_a_recipe_on_another_trace_keeps_its_id_and_tells_the_trace(capsys, trace, tmp_path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(
+        "scenario: tiny\nbehaviour: small\nepisodes: 2\npolicies: [{name: first-fit}]\n"
+    )
+    made = []
+    for options in ([], ["--trace", str(trace), "--overwrite"]):
+        main(["collect", "--recipe", str(recipe), "--quiet", *options])
+        assert capsys.readouterr().out.strip() == "vmagent/tiny/small-v0"
+        made.append(own_metadata("vmagent/tiny/small-v0"))
+    assert made[0]["recipe_hash"] != made[1]["recipe_hash"]
+    assert [own["trace"]["name"] for own in made] == ["inline", "vms"]
+    assert made[1]["scenario"]["trace"] == str(trace)
+    told = fails(capsys, "collect", "--recipe", str(recipe))
+    assert told.endswith("exists already: give --overwrite")
 
 
 def test_trace_commands(capsys, trace, tmp_path):
@@ -143,14 +165,17 @@ def test_copy_and_run(capsys, tmp_path, monkeypatch):
         ("evaluate --scenario recovering --starts nowhere.txt", "nowhere.txt"),
         ("evaluate --scenario recovering --policy nowhere.pt", "nowhere.pt"),
         ("evaluate --scenario recovering --set servers", "write name=value"),
-        ("evaluate --scenario recovering --set servrs=3", "did you mean 'servers'"),
-        ("evaluate --scenario recovering --servers 0", "out of range"),
+        ("evaluate --scenario recovering --set servrs=3", "error: --set unknown key 'servrs'"),
+        ("evaluate --scenario recovering --servers 0", "error: --servers: 0 is out of range"),
+        ("evaluate --scenario tiny --set servers=0", "error: --set servers: 0 is out of range"),
+        ("collect --scenario tiny --policy random --servers 0", "error: --servers: 0 is out"),
+        ("evaluate --scenario tiny --plot scores.gif", "no picture format: end the name in .png"),
         ("evaluate --scenario nowhere/mine.yaml", "cannot be read"),
         ("evaluate --scenario recovering --policy cheapest-first", "publishes none"),
         ("evaluate --scenario recovering --episodes 0", "episodes"),
         ("collect --scenario recovering", "what to record"),
         ("collect --recipe fading-expertt", "did you mean 'fading-expert'"),
-        ("collect --recipe fading-expert --policy random", "leave the options out"),
+        ("collect --recipe fading-expert --policy random --seed 0", "--policy, --seed: the recipe"),
         ("collect --scenario tiny --policy random --epsilon 2", "epsilon"),
         ("collect --scenario tiny --policy random --name ../up", "cannot stand in a data set's id"),
         ("trace describe nowhere.csv", "nowhere.csv"),
@@ -169,11 +194,112 @@ def test_a_start_out_of_range_names_its_row(capsys, trace, tmp_path):
     assert "300" in fails(capsys, *wrong)
 
 
+def test_a_trace_without_windows_says_how_to_play_it_all_the_same(capsys, tmp_path):
+    file = tmp_path / "three.csv"
+    file.write_text("\n".join(VMS.splitlines()[:4]) + "\n")
+    command = f"evaluate --scenario recovering --trace {file} --policy first-fit --quiet".split()
+    told = fails(capsys, *command)
+    assert "3 rows are too few for windows: give `all` (--windows all)" in told
+    main([*command, "--windows", "all"])
+    assert "whole trace of three" in capsys.readouterr().out
+
+
+def test_tables_are_printed_before_anything_is_drawn(capsys, monkeypatch, tmp_path):
+    def fails_to_draw(*_):
+        raise VmagentError("no ink")
+
+    monkeypatch.setattr("vmagent_marl.view.plots.plot_scores", fails_to_draw)
+    with pytest.raises(SystemExit):
+        main(
+            f"evaluate --scenario tiny --policy first-fit --plot {tmp_path / 'a.png'} "
+            "--quiet".split()
+        )
+    said = capsys.readouterr()
+    assert "means per episode" in said.out
+    assert "no ink" in said.err
+
+
 def test_nothing_on_the_line_is_help(capsys):
     with pytest.raises(SystemExit) as end:
         main([])
     assert end.value.code == 0
     assert "vmagent-marl list" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", ["collect", "evaluate", "copy", "demo", "run offline/behaviour_cloning"]
+)
+def test_help_says_what_to_type(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    out = capsys.readouterr().out
+    assert f"usage: vmagent-marl {command} " in out
+    for annotation in ("{None}", "STR", "PATH", "INT", "FLOAT"):
+        assert annotation not in out
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("evaluate --scenario tiny --servers five", "--servers: 'five' is no whole number"),
+        ("collect --scenario tiny --epsilon much", "--epsilon: 'much' is no number"),
+        ("trace describe synthetic --node a 2", "--node: 'a' is no number"),
+        ("trace describe synthetic --machine 1 b", "--machine: 'b' is no number"),
+        (
+            "run offline/behaviour_cloning --dataset a --out b --hidden 3 x",
+            "--hidden: 'x' is no whole number",
+        ),
+        ("evaluate --scenario tiny --windows tst", "invalid choice 'tst'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_in_a_sentence(capsys, command, answer):
+    with pytest.raises(SystemExit) as end:
+        main(command.split())
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert answer in err
+    for inside in ("{None}", "[bold]", "<class", "typing"):
+        assert inside not in err
+
+
+def test_the_version_and_the_help_that_tells_of_it(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out.strip() == vmagent_marl.__version__
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "--version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("collect --scenario tiny --policy random", "interrupted: the same command again goes on"),
+        ("list", "interrupted"),
+    ],
+)
+def test_only_what_goes_on_is_said_to(capsys, monkeypatch, command, told):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tyro.extras.subcommand_cli_from_dict", interrupt)
+    with pytest.raises(SystemExit) as end:
+        main(command.split())
+    assert end.value.code == 130
+    assert capsys.readouterr().err.strip() == told
+
+
+def test_an_interrupt_while_the_command_loads_shows_no_traceback(monkeypatch, capsys):
+    class Interrupting:
+        def find_spec(self, name, *_):
+            if name == "vmagent_marl.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "vmagent_marl.cli.main")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        start()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("command", ["list", "trace", "collect", "evaluate", "copy", "demo"])
@@ -191,7 +317,7 @@ def test_an_oversize_vm_is_one_line_of_warning(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "vmagent_marl.cli.main", "evaluate", "--quiet"),
-            *("--scenario", "recovering", "--trace", str(file), "--policy", "first-fit"),
+            *("--scenario", "recovering", "--trace", str(file)),
         ],
         capture_output=True,
         text=True,
@@ -200,6 +326,8 @@ def test_an_oversize_vm_is_one_line_of_warning(tmp_path):
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
     assert len(warnings) == 1
     assert "1 VMs of trace 'vms'" in warnings[0]
+    assert "each ends its episode" in warnings[0]
+    assert "--mix 99x1=0" in warnings[0]
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path):
@@ -215,7 +343,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_p
 def test_a_demo_that_cannot_play_leaves_the_earlier_one(capsys, tmp_path):
     (tmp_path / "demo.txt").write_text("an earlier demo's")
     (tmp_path / "kept").write_text("")
-    for wrong in (["--trace", "nowhere.csv"], ["--seed", "-1"]):
+    short = tmp_path / "three.csv"
+    short.write_text("\n".join(VMS.splitlines()[:4]) + "\n")
+    for wrong in (["--trace", "nowhere.csv"], ["--trace", str(short)], ["--seed", "-1"]):
         fails(capsys, "demo", "--out", str(tmp_path), *wrong)
     assert (tmp_path / "kept").exists()
     assert "is a file" in fails(capsys, "demo", "--out", str(tmp_path / "kept"))

@@ -92,7 +92,7 @@ def test_fields_stand_in_the_place_of_the_scenarios(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"episode": 3}, r"some.yaml:6: unknown key 'episode': did you mean 'episodes'"),
-        ({"episodes": 0}, r"some.yaml: episodes: 0 are too few"),
+        ({"episodes": 0}, r"some.yaml:5: episodes: 0 are too few"),
         ({"episodes": "many"}, r"some.yaml:5: episodes: 'many' is no whole number"),
         ({"policies": []}, r"policies: there is none"),
         ({"policies": [{"name": "random", "weight": 0}]}, r"random has no weight above 0"),

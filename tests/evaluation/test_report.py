@@ -10,14 +10,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from vmagent_marl.errors import VmagentError
-from vmagent_marl.evaluation import Scores, evaluate, print_scores, to_json, write_json
+from vmagent_marl.evaluation import Scores, evaluate, print_scores, title_of, to_json, write_json
+from vmagent_marl.evaluation.title import changed_fields
 from vmagent_marl.policies import make_policy
-from vmagent_marl.scenario import load_scenario
+from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Metrics
+from vmagent_marl.trace import Trace
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,19 @@ def scores() -> Scores:
 @pytest.fixture(scope="module")
 def single() -> Scores:
     return evaluate("recovering", "first-fit", episodes=4, windows="test", seed=2)
+
+
+def calm() -> Trace:
+    """VMs that come one after the other: any policy places them all."""
+    n = 400
+    return Trace(
+        name="calm",
+        vm=np.arange(n),
+        arrival=np.arange(n) * 10,
+        departure=np.arange(n) * 10 + 5,
+        cpu=np.full(n, 1000, np.int32),
+        memory=np.full(n, 1024, np.int32),
+    )
 
 
 def printed(scores: Scores, width: int, baseline: str | None = None) -> str:
@@ -94,7 +110,7 @@ def test_columns_follow_the_scenario(single: Scores) -> None:
 
 
 def test_the_rows_that_were_played_are_named(single: Scores) -> None:
-    assert "4 episodes, test window of" in printed(single, 100)
+    assert "4 episodes, test window, rows 70,000 to 126,316 of" in printed(single, 100)
     whole = evaluate("recovering", "first-fit", episodes=2, windows="all")
     assert "2 episodes, whole trace of" in printed(whole, 100)
     given = evaluate("recovering", "first-fit", starts=[3, 90_000])
@@ -110,6 +126,41 @@ def test_the_caption_says_where_the_best_heuristic_was_chosen(scores: Scores) ->
     assert "1 at accept-always, the best heuristic on validation." in printed(chosen, 200)
     alone = (scores.result("random"), replace(scores.results[0], is_heuristic=False))
     assert "norm. score" not in printed(replace(scores, results=alone), 200)
+
+
+def test_the_title_tells_what_was_changed_of_the_shelf(scores: Scores) -> None:
+    assert title_of(scores).startswith("region-prices (horizon=300): 8 episodes, validation")
+    assert title_of(scores) in printed(scores, 200)
+    plain = replace(scores, scenario=load_scenario("region-prices"))
+    assert title_of(plain).startswith("region-prices: 8 episodes")
+    several = load_scenario("region-prices", servers=[1, 2, 3], home="pinned", trace="my.csv")
+    assert changed_fields(several) == {"servers": [1, 2, 3], "home": "pinned"}
+    assert changed_fields(Scenario(name="mine", servers=3)) == {}
+
+
+def test_a_score_that_is_undefined_is_a_line_and_no_column() -> None:
+    at_one_place = evaluate("recovering", ["first-fit", "random"], starts=[5, 6, 7])
+    text = printed(at_one_place, 100)
+    assert "norm. score: undefined, as the intervals are unknown." in text
+    assert text.count("norm.") == text.count("undefined") == 1
+    short = load_scenario("recovering", horizon=5)
+    twins = evaluate(short, ["first-fit", "random"], episodes=8, trace=calm())
+    assert twins.block_count > 1
+    text = printed(twins, 200)
+    assert "undefined, as these episodes do not tell random from first-fit, the best" in text
+    assert text.count("norm.") == 1
+
+
+def test_episodes_that_nobody_loses_are_pointed_out(scores: Scores) -> None:
+    text = printed(evaluate("recovering", ["first-fit", "random"], episodes=8, trace=calm()), 200)
+    assert "16 of 16 episodes (2 policies) ended at the window's end with no VM turned" in text
+    assert "fewer servers (--servers)" in text
+    short = load_scenario("recovering", horizon=5)
+    text = printed(evaluate(short, "first-fit", episodes=8, trace=calm()), 200)
+    assert "8 of 8 episodes ended at the horizon with no VM turned away" in text
+    hard = load_scenario("recovering", servers=1)
+    assert "with no VM turned" not in printed(evaluate(hard, "first-fit", episodes=8), 200)
+    assert "with no VM turned" not in printed(scores, 200)  # where losses are counted
 
 
 def test_json_of_one_policy(single: Scores) -> None:

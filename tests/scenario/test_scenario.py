@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+import vmagent_marl as vm
 from vmagent_marl import catalog
 from vmagent_marl.errors import ScenarioError, TraceError, UnknownNameError
 from vmagent_marl.scenario import (
@@ -88,7 +89,7 @@ def test_a_file_of_ones_own(tmp_path):
         ("servers: 2.5", r"mine.yaml:1: servers: 2.5 is no whole number"),
         ("servers: true", r"mine.yaml:1: servers: True is no whole number"),
         ("clusters: 2", r"mine.yaml: key 'servers' is missing"),
-        ("servers: 0", r"servers: 0 is out of range"),
+        ("servers: 0", r"mine.yaml:1: servers: 0 is out of range"),
         ("servers: 1\nservers: 2", r"mine.yaml:2: key 'servers' stands in line 1 already"),
         ("servers: [1, 2]", r"servers: 2 values for 1 clusters"),
         ("servers: 1\nturned_away: perhaps", r":2: turned_away: 'perhaps' is none of 'end' or"),
@@ -139,11 +140,23 @@ def test_unknown_names():
         load_scenario("recovering", trace="nowhere.csv").load_trace()
 
 
+def test_a_trace_in_memory_is_to_be_written_to_a_file_first(tmp_path):
+    trace = vm.synthetic_month(days=1)
+    for make in (vm.load_scenario, vm.parallel_env):
+        with pytest.raises(ScenarioError, match=r"vm\.write_trace\(trace"):
+            make("recovering", trace=trace)
+    vm.write_trace(trace, tmp_path / "mine.h5")
+    played = vm.load_scenario("recovering", trace=tmp_path / "mine.h5").load_trace()
+    assert played.fingerprint == trace.fingerprint
+
+
 def test_oversize_vms_are_told_of_and_refused_where_they_would_wait(tmp_path):
     (tmp_path / "vms.csv").write_text("vmid,cpu,mem,at,lt\n0,1,2,0,9\n1,64,2,1,5\n2,99,2,1,5\n")
     trace = tmp_path / "vms.csv"
     scenario = load_scenario("recovering", trace=trace, turned_away="count", halve=None)
-    with pytest.warns(OversizeWarning, match=r"2 VMs of trace 'vms' \(the first in row 1\)"):
+    with pytest.warns(
+        OversizeWarning, match=r"2 VMs of trace 'vms' \(the first in row 1\).*--mix 64x2=0"
+    ):
         sim = scenario.simulator()
     sim.reset({0: Episode(0)})
     while sim.running[0]:
@@ -205,8 +218,10 @@ def test_a_horizon_in_seconds_leaves_room_for_itself():
     _, high = starts_of(scenario, trace, "validation")
     assert trace.arrival[69_999] - trace.arrival[high - 1] >= 86_400
     assert trace.arrival[69_999] - trace.arrival[high] < 86_400
-    with pytest.raises(ScenarioError, match="give a shorter horizon"):
+    with pytest.raises(ScenarioError, match=r"give a shorter horizon \(--set horizon=10000\)"):
         starts_of(load_scenario("recovering", horizon=20_000), trace, "validation")
+    with pytest.raises(ScenarioError, match="3 rows are too few for windows"):
+        starts_of(scenario, trace.rows(0, 3), "validation")
 
 
 def test_amounts_with_fractions_fit_what_is_as_large(tmp_path):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +59,25 @@ def test_the_same_figure_is_the_same_file(scores: Scores, tmp_path: Path) -> Non
 
 def test_scores_are_named_ranked_and_labelled(scores: Scores, tmp_path: Path) -> None:
     text = text_of(plot_scores(scores, tmp_path / "scores.svg"))
-    assert "region-prices: 8 episodes, validation window" in text
+    assert (
+        "region-prices (horizon=200): 8 episodes, validation window, rows 50,000 to 69,999" in text
+    )
     assert "profit share (profit / possible revenue); more is better" in text
     assert f"95 % interval over {scores.block_count} blocks" in text
     places = [text.index(f"{policy}") for policy in scores.ranked]
     assert places == sorted(places)
+
+
+def test_the_bound_and_the_differences_are_drawn(scores: Scores, tmp_path: Path) -> None:
+    text = text_of(plot_scores(scores, tmp_path / "scores.svg"))
+    assert "bound (fluid)" in text
+    assert "difference from accept-always" in text
+    for policy in ("random", "worst-fit"):
+        assert f"{scores.difference(policy).value:+.3g}" in text
+    alone = replace(scores, results=scores.results[:1], bound=None)
+    text = text_of(plot_scores(alone, tmp_path / "alone.svg"))
+    assert "bound" not in text
+    assert "difference" not in text
 
 
 def test_rows_of_the_whole_trace_are_not_called_given(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def evaluate(
     """Play policies on held-out windows and compare them.
 
     The first policy is the baseline, from which the differences of the others are told. A trace
-    with bad rows, or one read with options, goes through `vmagent-marl trace convert` first.
+    with bad rows, or one that needs options to be read, goes through `trace convert` first.
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
@@ -53,12 +53,12 @@ def evaluate(
     from vmagent_marl.evaluation import evaluate as play_and_score
     from vmagent_marl.scenario import load_scenario
 
+    for file in (json, plot):
+        check_writable(file)
     if plot is not None:
         from vmagent_marl.view.style import check_format
 
         check_format(plot)
-    for file in (json, plot):
-        check_writable(file)
     with blaming_options(trace, servers):
         chosen = load_scenario(scenario, **scenario_fields(trace, servers, set))
     scores = play_and_score(

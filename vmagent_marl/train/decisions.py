@@ -111,7 +111,8 @@ def read_decisions(
             rows = slice(stops[i] - len(table.action), stops[i])
             _read_seen(reader, recorded[i].lengths, table, features[rows], mask[rows])
             _check_legal(ids[i], reader, table, mask[rows])
-    whole = Table(*map(np.concatenate, zip(*tables, strict=True)))
+    several = len(tables) > 1  # and one alone needs no copy
+    whole = Table(*map(np.concatenate, zip(*tables, strict=True))) if several else tables[0]
     made = ~whole.closing
     if not made.any():
         raise DatasetError(f"data set {ids[0]!r} holds no decision: record it anew")
@@ -122,7 +123,7 @@ def read_decisions(
         features=features,
         mask=mask,
         action=whole.action,
-        reward=(earned / reward_scale).astype(np.float32),
+        reward=earned if reward_scale == 1.0 else (earned / reward_scale).astype(np.float32),
         interval=whole.interval,
         terminal=whole.terminal,
         trajectory=np.cumsum(whole.closing) - whole.closing,

@@ -22,9 +22,9 @@ class Recorded(NamedTuple):
 class Table(NamedTuple):
     """The rows of `Decisions`, and where each was seen."""
 
-    episode: NDArray[np.int64]  # (rows,) which of the data set's
+    episode: NDArray[np.int32]  # (rows,) which of the data set's
     seen: NDArray[np.int64]  # (rows,) observation of the episode, those of a step's agents in turn
-    agent: NDArray[np.int64]
+    agent: NDArray[np.int32]
     action: NDArray[np.int64]
     reward: NDArray[np.float64]
     interval: NDArray[np.int64]
@@ -44,10 +44,10 @@ def decided(recorded: Recorded, gamma: float) -> Table:
     paid = recorded.paid.T
     earned = [_earned(each, paid[k % len(paid)], gamma) for k, each in enumerate(rows) if each.size]
     row, reward = np.concatenate(rows), np.concatenate([np.zeros(0), *earned])
-    agent = np.repeat(np.arange(clusters), [each.size for each in rows])
-    episode = np.repeat(np.arange(len(lengths)), lengths + 1)[row]
+    agent = np.repeat(np.arange(clusters, dtype=np.int32), [each.size for each in rows])
+    episode = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths + 1)[row]
     if clusters > 1:
-        order = np.argsort(episode * clusters + agent, kind="stable")
+        order = np.argsort(episode.astype(np.int64) * clusters + agent, kind="stable")
         agent, row, episode, reward = agent[order], row[order], episode[order], reward[order]
     closing = last[row]
     reward[closing] = 0.0

@@ -60,10 +60,25 @@ def plot_scores(scores: Scores, path: str | Path) -> Path:
 
 
 def _draw_scores(axes: Axes, scores: Scores) -> None:
+    jitter = np.random.default_rng(0)
     for place, policy in enumerate(scores.ranked):
-        _draw_policy(axes, place, scores.values(policy), scores.estimate(policy))
+        values = scores.values(policy)
+        axes.scatter(
+            values,
+            place + jitter.uniform(-0.22, 0.22, values.size),
+            s=10,
+            color=PALETTE[5],
+            alpha=0.55,
+            linewidths=0,
+            zorder=2,
+            clip_on=False,
+        )
+        _draw_estimate(axes, place, scores.estimate(policy), PALETTE[0])
     if scores.bound is not None:
-        axes.axvline(scores.bound.value, ls="--", lw=1.2, color=PALETTE[4], label=scores.bound.name)
+        # a queue that stands still for good may be left with less waiting than the bound
+        stuck = scores.less_is_better and any(scores.gap(p) is None for p in scores.policies)
+        label = scores.bound.name + (" of policies that start every VM" if stuck else "")
+        axes.axvline(scores.bound.value, ls="--", lw=1.2, color=PALETTE[4], label=label)
         # outside: episodes may be anywhere inside
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     axes.grid(axis="y", visible=False)
@@ -73,33 +88,27 @@ def _draw_scores(axes: Axes, scores: Scores) -> None:
 
 
 def _draw_differences(axes: Axes, scores: Scores) -> None:
-    """Paired by episode, which is why they may be sure where the scores' intervals overlap."""
-    baseline = scores.values(scores.baseline)
+    """Of the same episodes, so that they may be sure where the scores' intervals overlap."""
     axes.axvline(0, lw=1, color=FAINT)
     for place, policy in enumerate(scores.ranked):
-        if policy != scores.baseline:
-            paired = scores.values(policy) - baseline
-            _draw_policy(axes, place, paired, scores.difference(policy))
+        if policy == scores.baseline:
+            continue
+        gap = scores.difference(policy)
+        _draw_estimate(axes, place, gap, FAINT if gap.holds_zero else PALETTE[0])
+        beside = axes.get_yaxis_transform()  # what is too small to be seen is told
+        told = ("+" if gap.value > 0 else "") + short_number(float(f"{gap.value:.3g}"), 0)
+        axes.text(1.02, place, told, transform=beside, va="center", fontsize=8)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"difference from {scores.baseline}")
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(short_number)
+    axes.set_xlabel(f"difference from {scores.baseline} (grey: not sure)")
 
 
-def _draw_policy(axes: Axes, place: int, values: Floats, estimate: Estimate) -> None:
-    """One line of a panel: episodes as dots, the figure as a ring on its interval."""
-    height = place + np.random.default_rng(place).uniform(-0.22, 0.22, values.size)
-    axes.scatter(
-        values,
-        height,
-        s=10,
-        color=PALETTE[5],
-        alpha=0.55,
-        linewidths=0,
-        zorder=2,
-        clip_on=False,
-    )
+def _draw_estimate(axes: Axes, place: int, estimate: Estimate, colour: str) -> None:
+    """A ring on its interval."""
     if not math.isnan(estimate.low):
         span = [estimate.low, estimate.high]
-        axes.plot(span, [place, place], color=PALETTE[0], linewidth=3.5, zorder=3)
+        axes.plot(span, [place, place], color=colour, linewidth=3.5, zorder=3)
     axes.plot(
         [estimate.value],
         [place],
@@ -107,7 +116,7 @@ def _draw_policy(axes: Axes, place: int, values: Floats, estimate: Estimate) -> 
         color="white",
         markersize=6,
         zorder=4,
-        markeredgecolor=PALETTE[0],
+        markeredgecolor=colour,
         markeredgewidth=1.6,
     )
 
