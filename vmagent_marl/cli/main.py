@@ -13,7 +13,15 @@ import tyro
 from rich.console import Console
 
 from vmagent_marl import __version__
-from vmagent_marl.cli import INTERRUPTED, collecting, evaluating, looking, programs, tracing
+from vmagent_marl.cli import (
+    INTERRUPTED,
+    collecting,
+    datasets,
+    evaluating,
+    looking,
+    programs,
+    tracing,
+)
 from vmagent_marl.cli.demo import demo
 from vmagent_marl.cli.values import VALUES
 from vmagent_marl.errors import VmagentError
@@ -27,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": looking.list_all,
     "trace": tracing.trace,
     "collect": collecting.collect,
+    "dataset": datasets.dataset,
     "evaluate": evaluating.evaluate,
     "run": programs.run,
     "copy": programs.copy,

@@ -27,6 +27,7 @@ OWN = "vmagent_marl"  # key of what is ours in the metadata
 NAMESPACE = "vmagent"
 FILE = "main_data.hdf5"
 AUTHOR = "The vmagent_marl authors"
+REQUIREMENTS = ["vmagent-marl"]  # Minari names what is missing by it
 RECOVERED = "vmagent_marl.episodes.recovery:recovered"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 ROOM_AN_EPISODE = 24_000  # bytes of HDF5's tables beside the arrays, about twice what they take
@@ -102,6 +103,7 @@ def write_dataset(
             "dataset_id": name,
             "minari_version": minari.__version__,
             "author": {AUTHOR},
+            "requirements": REQUIREMENTS,
             "total_steps": writer.transitions,
             "total_episodes": writer.episodes,
             "dataset_size": storage.get_size(),
