@@ -63,7 +63,10 @@ def test_synthesize_without_options_is_the_embedded_month(
 ) -> None:
     out = tmp_path / "month.csv.gz"
     main(["trace", "synthesize", str(out)])
-    assert capsys.readouterr().out == f"{out}: {len(synthetic_month()):,} VMs\n"
+    assert capsys.readouterr().out == (
+        f"{out}: {len(synthetic_month()):,} VMs, without start hour (--start-hour 8): "
+        ".h5 keeps them\n"
+    )
     assert read_trace(out).fingerprint == synthetic_month().fingerprint
 
 
@@ -143,12 +146,15 @@ def test_fetch_shows_the_licence_and_takes_the_file(
     out = tmp_path / "month.csv"
     sha256 = hashlib.sha256(EVENTS.encode()).hexdigest()
     command = f"trace fetch huawei-east-1 --url {shop}/month.csv --out {out}".split()
-    main([*command, "--accept-licence", "--sha256", sha256, "--size", str(len(EVENTS))])
+    options = ["--accept-licence", "--sha256", sha256, "--size", str(len(EVENTS))]
+    said = fails(capsys, *command, *options)
+    assert "2 VMs, of which 1 are deleted; published were 125,430 and 116,313" in said
+    assert not out.exists()
+    main([*command, *options, "--accept-other"])
     said = capsys.readouterr().out
     assert "CC-BY-NC 4.0" in said
     assert "https://github.com/huaweicloud/VM-placement-dataset" in said
     assert sha256 in said
-    assert "2 VMs, of which 1 are deleted; published were 125,430 and 116,313" in said
     assert read_trace(out).departure.tolist() == [9, NEVER]
     assert "exists" in fails(capsys, *command, "--accept-licence")
 
@@ -164,6 +170,7 @@ def test_fetch_asks_a_person(
 ) -> None:
     out = tmp_path / "month.csv"
     command = f"trace fetch huawei-east-1 --url {shop}/month.csv --out {out} --quiet".split()
+    command.append("--accept-other")
     person = io.StringIO(f"{answer}\n")
     monkeypatch.setattr(person, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", person)
@@ -209,7 +216,11 @@ def test_fetch_of_what_is_not_the_file(
         ("trace scale {file} {out} --thin 0.5 --shift-days 2", "give --copies too"),
         ("trace scale {file} {out} --thin 0.5 --stretch-lifetimes", "give --stretch"),
         ("trace scale nowhere.csv {out} --thin 0.5", "nowhere.csv: no such file"),
-        ("trace scale {file} {out} --thin 2", "share is 2.0; give a number above 0"),
+        ("trace scale {file} {out} --thin 2", "--thin 2: give a number above 0, at most 1"),
+        ("trace scale {file} {out} --thin 0", "--thin 0: give a number above 0"),
+        ("trace scale {file} {out} --stretch 0", "--stretch 0: give a finite number above 0"),
+        ("trace scale {file} {out} --copies 0", "--copies 0: give 1 or more"),
+        ("trace synthesize {out} --rate 100000000", "at most 10,000"),
         ("trace scale {file} {folder}/a.parquet --thin 0.5", "a.parquet"),
         ("trace synthesize {folder}/a.parquet", "a.parquet"),
         ("trace scale {file} {file} --thin 0.5", "exists: move it away"),

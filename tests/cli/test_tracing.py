@@ -45,11 +45,11 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "options", "requests", "never", "at_start"),
     [
-        ("vms.csv", [], 8, "0.75", "0.125"),
-        ("vms.events.csv", ["--format", "events"], 2, "0.5", "0.5"),
-        ("vmtable.csv", [], 2, "0.5", "1"),
-        ("vmtable.csv", ["--format", "azure-v2"], 2, "0.5", "1"),
-        ("zone.sqlite", ["--machine", 64, 256], 2, "0.5", "0.5"),
+        ("vms.csv", [], 8, "75.0 %", None),
+        ("vms.events.csv", ["--format", "events"], 2, "50.0 %", None),
+        ("vmtable.csv", [], 2, "50.0 %", "100.0 %"),
+        ("vmtable.csv", ["--format", "azure-v2"], 2, "50.0 %", "100.0 %"),
+        ("zone.sqlite", ["--machine", 64, 256], 2, "50.0 %", "50.0 %"),
     ],
 )
 def test_every_form_is_described_and_converted(
@@ -59,11 +59,14 @@ def test_every_form_is_described_and_converted(
     options: list[object],
     requests: int,
     never: str,
-    at_start: str,
+    at_start: str | None,
 ) -> None:
     told = run(capsys, "describe", files / name, *options)
     assert f"requests {requests} " in told
-    assert f"never deleted share {never} alive at start share {at_start} " in told
+    before = f"ran before the trace begins {at_start} " if at_start else ""
+    assert f" never deleted {never} {before}come in bursts" in told
+    assert "None" not in told
+    assert "e-0" not in told
     for out in ("out.h5", "out.csv", "out.events.csv.gz"):
         said = run(capsys, "convert", files / name, files / out, *options)
         assert f"{requests} VMs" in said
@@ -75,8 +78,12 @@ def test_every_form_is_described_and_converted(
 def test_load_against_a_cluster(capsys: pytest.CaptureFixture[str], files: Path) -> None:
     """Eight VMs of 2 vCPU and 4 GB, one a second: on two nodes of 4 vCPU and 64 GB."""
     told = run(capsys, "describe", files / "vms.csv", "--servers", 1, "--node", 4, 64)
-    assert "servers 1 mean load cpu: 1, memory: 0.125 peak load cpu: 2, memory: 0.25" in told
-    assert "overload share 0.4286" in told
+    assert "servers 1 of the time more than they hold 42.9 %" in told
+    for words in ("cpu in use, mean 100.0 %", "memory in use, mean 12.5 %", "peak 200.0 %"):
+        assert words in told
+    page = files / "page.html"
+    run(capsys, "describe", files / "vms.csv", "--servers", 1, "--node", 4, 64, "--plot", page)
+    assert "<td>cpu in use, peak</td><td>200.0 %</td>" in page.read_text()
     assert "servers with nodes of" in fails(capsys, "describe", files / "vms.csv", "--servers", 0)
 
 
@@ -102,6 +109,59 @@ def test_before_anything_is_read(capsys: pytest.CaptureFixture[str], files: Path
     assert "exists" in fails(capsys, "convert", nowhere, files / "vms.csv")
     assert "cannot be written" in fails(capsys, "convert", nowhere, files / "vms.csv" / "out.h5")
     assert "--machine 64 256" in fails(capsys, "describe", files / "zone.sqlite")
+
+
+def test_the_start_hour_is_not_lost_unsaid(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    said = run(capsys, "convert", files / "vms.csv", files / "a.h5", "--start-hour", 8)
+    assert said == f"{files / 'a.h5'}: 8 VMs "
+    assert "hour of the day at second 0 8 " in run(capsys, "describe", files / "a.h5")
+    said = run(capsys, "convert", files / "a.h5", files / "b.csv")
+    assert "8 VMs, without start hour (--start-hour 8): .h5 keeps them" in said
+    assert "second 0 0 " in run(capsys, "describe", files / "b.csv")
+    assert "second 0 8 " in run(capsys, "describe", files / "b.csv", "--start-hour", 8)
+    assert "give 0 to 23" in fails(capsys, "describe", files / "b.csv", "--start-hour", 24)
+    said = run(capsys, "synthesize", files / "c.csv", "--days", 1)
+    assert "without start hour (--start-hour 8)" in said
+
+
+def test_traces_that_end_unlike_and_are_called_alike(
+    capsys: pytest.CaptureFixture[str], files: Path
+) -> None:
+    other = files / "other" / "vms.csv"
+    other.parent.mkdir()
+    other.write_text("vmid,cpu,mem,at,lt\n0,1,1,0,5\n")
+    plot = files / "both.html"
+    told = run(capsys, "describe", files / "vms.csv", files / "vms.events.csv", "--plot", plot)
+    assert "Trace vms.csv " in told
+    assert "Trace vms.events.csv " in told
+    note = "50.0 % of vms.events.csv are never deleted and 75.0 % of vms.csv: their loads are not"
+    assert note in told
+    assert note in plot.read_text()
+    told = run(capsys, "describe", files / "vms.csv", files / "vms.csv")
+    assert "not comparable" not in told
+    main(["trace", "describe", str(files / "vms.csv"), str(other), "--plot", str(plot)])
+    assert f"{other} (1 VM)" in plot.read_text()
+
+
+def test_a_machine_is_for_packing_alone(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    machine = "--machine", 64, 256
+    assert "--machine is for" in fails(capsys, "describe", files / "vms.csv", *machine)
+    assert "--machine is for" in fails(capsys, "describe", "synthetic", *machine)
+    told = run(capsys, "describe", files / "vms.csv", files / "zone.sqlite", *machine)
+    assert "Trace zone" in told
+
+
+def test_what_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    fails(capsys, "convert", files / "nowhere.csv", files / "new" / "deep" / "out.h5")
+    fails(capsys, "describe", files / "nowhere.csv", "--plot", files / "new" / "out.png")
+    address = "http://127.0.0.1:1/none.csv"  # where nobody listens
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vmagent_marl.trace.fetch._PAUSES", ())
+        patch.setattr("time.sleep", lambda seconds: None)
+        out = files / "new" / "out.csv"
+        options = "--accept-licence", "--url", address, "--out", out
+        fails(capsys, "fetch", "huawei-east-1", *options)
+    assert not (files / "new").exists()
 
 
 def test_the_synthetic_month_is_converted_too(

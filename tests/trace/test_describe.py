@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_small_trace_by_hand() -> None:
         "requests": 4,
         "span_days": 2.0,
         "never_deleted_share": 0.25,
-        "alive_at_start_share": 0.5,
+        "alive_at_start_share": None,
         "large_burst_share": 0.0,
         "lifetime_s": {
             "0.1": pytest.approx(140),
@@ -114,6 +115,15 @@ def test_share_of_large_bursts() -> None:
     small = [(200, NEVER, 1000, 1024)] * 9
     other = [(200, NEVER, 2000, 1024)]
     assert describe(trace_of(spread + small + other))["large_burst_share"] == 0.5
+
+
+def test_what_ran_before_is_told_apart_where_it_is_known() -> None:
+    before = [(0, NEVER, 1000, 1024)] * 12
+    later = [(100 * i, NEVER, 1000, 1024) for i in range(1, 5)]
+    trace = trace_of(before + later)
+    assert describe(trace)["large_burst_share"] == 0.75
+    told = describe(replace(trace, tells_running=True))
+    assert (told["alive_at_start_share"], told["large_burst_share"]) == (0.75, 0)
 
 
 def test_types_are_the_ten_most_frequent() -> None:

@@ -19,14 +19,16 @@ from vmagent_marl.view import plot_traces
 from vmagent_marl.view.trace_panels import (
     Clock,
     Line,
+    draw_arrivals,
     draw_bursts,
+    draw_hours,
     draw_lifetimes,
     draw_load,
     draw_weekdays,
 )
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<!DOCTYPE html>"}
-DAY = 86_400
+HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture(scope="module")
@@ -107,21 +109,88 @@ def test_lifetimes_and_bursts_are_shares_of_all_vms() -> None:
     axes = Figure().add_subplot()
     draw_lifetimes(axes, [Line(trace, "", "k")])
     ((lived, share),) = drawn_points(axes)
-    assert (lived.tolist(), share.tolist()) == ([10], [75])
+    assert (lived.tolist(), share.tolist()) == ([1, 10, 30 * DAY], [0, 75, 75])
     axes = Figure().add_subplot()
     draw_bursts(axes, [Line(trace, "", "k")])
     ((size, share),) = drawn_points(axes)
-    assert (size.tolist(), share.tolist()) == ([1, 3], [100, 75])
+    assert (size.tolist(), share.tolist()) == ([1, 1, 3, 10], [100, 100, 75, 0])
+
+
+def test_what_lives_alike_and_comes_alone_is_drawn_too() -> None:
+    """A step needs a point before it and one after."""
+    trace = trace_of([(100 * i, 100 * i + 60, 1000) for i in range(3)])
+    axes = Figure().add_subplot()
+    draw_lifetimes(axes, [Line(trace, "", "k")])
+    ((lived, share),) = drawn_points(axes)
+    assert (lived.tolist(), share.tolist()) == ([1, 60, 30 * DAY], [0, 100, 100])
+    axes = Figure().add_subplot()
+    draw_bursts(axes, [Line(trace, "", "k")])
+    ((size, share),) = drawn_points(axes)
+    assert (size.tolist(), share.tolist()) == ([1, 1, 10], [100, 100, 0])
+
+
+def test_a_peak_is_drawn_however_short() -> None:
+    rows = [(0, NEVER, 1000), *[(1_000_007, 1_000_008, 5000)] * 3, (2_000_000, NEVER, 1000)]
+    axes = Figure().add_subplot()
+    draw_load(axes, [Line(trace_of(rows), "", "k")], 0, Clock(1, "time (s)"))
+    (_, running), _ = drawn_points(axes)
+    assert running.max() == 16
+    assert sorted(running)[-2] < 3
+
+
+def test_only_what_is_cut_off_has_a_thin_line() -> None:
+    """Whoever leaves after the last arrival has an end all the same."""
+    axes = Figure().add_subplot()
+    draw_load(axes, [Line(trace_of([(0, 5, 1), (10, 99, 1)]), "", "k")], 0, Clock(1, "time (s)"))
+    assert len(axes.get_lines()) == 1
+    assert "thin" not in axes.get_xlabel()
+
+
+def test_what_ran_before_did_not_arrive(tmp_path: Path) -> None:
+    before = [(0, 9 * HOUR, 1000)] * 50
+    trace = trace_of([*before, *((hour * HOUR, NEVER, 1000) for hour in range(1, 49))])
+    known = Line(replace(trace, tells_running=True), "", "k")
+    for draw, highest in ((draw_arrivals, 60), (draw_hours, 3)):
+        axes = Figure().add_subplot()
+        draw(axes, [known], *([Clock(1, "")] if draw is draw_arrivals else []))
+        (steps,) = axes.patches
+        assert np.nanmax(steps.get_data().values) <= highest
+    axes = Figure().add_subplot()
+    draw_bursts(axes, [known])
+    ((_, share),) = drawn_points(axes)
+    assert share.tolist() == [100, 100, 0]
+    plot_traces([replace(trace_of(before), tells_running=True)], tmp_path / "all.png")
 
 
 def test_weekdays_are_means_of_the_days_there_are() -> None:
     # Nine days: the first two days of the week come twice.
     each = [4, 1, 1, 1, 1, 1, 1, 2, 3]
     rows = [(day * DAY, NEVER, 1000) for day, count in enumerate(each) for _ in range(count)]
+    rows[-1] = (9 * DAY - 1, NEVER, 1000)  # the last day is seen whole
     axes = Figure().add_subplot()
     draw_weekdays(axes, [Line(trace_of(rows), "", "k")])
     heights = [bar.get_height() * np.mean(each) for bar in axes.patches]
     assert heights == pytest.approx([3, 2, 1, 1, 1, 1, 1])
+
+
+def test_a_day_begins_at_midnight() -> None:
+    """At 20:00 begin two days and a half, of one request an hour and two on the second day."""
+    hours = [hour for hour in range(60) for _ in range(2 if 4 <= hour < 28 else 1)]
+    rows = [(hour * HOUR, NEVER, 1000) for hour in hours] + [(60 * HOUR - 1, NEVER, 1000)]
+    trace = replace(trace_of(rows[:-2] + rows[-1:]), start_hour=20)
+    axes = Figure().add_subplot()
+    draw_weekdays(axes, [Line(trace, "", "k")])
+    heights = [bar.get_height() * len(trace) / 60 for bar in axes.patches]
+    assert heights == pytest.approx([1, 2, 1, 1, *[np.nan] * 3], nan_ok=True)
+
+
+def test_hours_are_held_against_how_long_they_were_seen() -> None:
+    """Thirty hours of one request each: six hours come twice and are no busier."""
+    rows = [(hour * HOUR, NEVER, 1000) for hour in range(29)] + [(30 * HOUR - 1, NEVER, 1000)]
+    axes = Figure().add_subplot()
+    draw_hours(axes, [Line(replace(trace_of(rows), start_hour=8), "", "k")])
+    (steps,) = axes.patches
+    assert steps.get_data().values == pytest.approx(np.ones(24))
 
 
 def test_a_trace_of_one_request(tmp_path: Path) -> None:

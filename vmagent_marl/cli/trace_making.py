@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,7 +20,6 @@ from vmagent_marl.files import check_writable
 if TYPE_CHECKING:
     from vmagent_marl.trace import Trace
     from vmagent_marl.trace.fetch import Progress
-    from vmagent_marl.trace.published import PublishedTrace
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Fetch:
     url: str | None = None  # another address of the same file
     sha256: str | None = None  # that the file must have
     size: int | None = None  # bytes that the file must have
+    accept_other: bool = False  # take a trace that holds other VMs than were published
     accept_licence: bool = False  # accept the publisher's terms without being asked
     quiet: bool = False  # no progress bar
 
@@ -90,7 +90,7 @@ def _synthesize(command: Synthesize) -> None:
     from vmagent_marl.progress import counter
     from vmagent_marl.trace import synthetic_month
     from vmagent_marl.trace.forms.write import form_by_name, write_pieces, write_trace
-    from vmagent_marl.trace.synthetic.month import synthetic_days
+    from vmagent_marl.trace.synthetic.month import START_HOUR, synthetic_days
     from vmagent_marl.trace.synthetic.plan import MonthPlan
 
     plan = MonthPlan(
@@ -108,10 +108,16 @@ def _synthesize(command: Synthesize) -> None:
         with counter(str(command.out), total, unit="days", shown=shown) as move:
             rows = write_pieces(_counted(synthetic_days(plan), move), command.out)
     else:
-        drawn = synthetic_month(**vars(plan))
-        write_trace(drawn, command.out)
+        try:
+            drawn = synthetic_month(**vars(plan))
+            write_trace(drawn, command.out)
+        except MemoryError:
+            raise TraceError(
+                "memory does not hold so many VMs at once: give fewer --days or a lower --rate, or "
+                "a name in .csv, which is written day by day"
+            ) from None
         rows = len(drawn)
-    print(f"{command.out}: {rows:,} VMs")
+    print(f"{command.out}: {rows:,} VMs{left_behind(START_HOUR, [], command.out)}")
 
 
 def _counted(days: Iterator[Trace], move: Callable[[], None]) -> Iterator[Trace]:
@@ -132,8 +138,14 @@ def _scale(command: Scale) -> None:
         raise SettingError("--shift-days is between copies: give --copies too")
     if command.stretch_lifetimes and command.stretch == 1:
         raise SettingError("--stretch-lifetimes is for a time that is stretched: give --stretch")
-    check_new(command.out)
+    if not 0 < command.thin <= 1:
+        raise SettingError(f"--thin {command.thin:g}: give a number above 0, at most 1")
+    if not 0 < command.stretch < math.inf:
+        raise SettingError(f"--stretch {command.stretch:g}: give a finite number above 0")
+    if command.copies < 1:
+        raise SettingError(f"--copies {command.copies}: give 1 or more")
     form_by_name(command.out)  # before the work, where it names none
+    check_new(command.out)
     scaled = load_trace(command.file)
     if mix:
         scaled = reweigh(scaled, mix, seed=command.seed)
@@ -144,7 +156,20 @@ def _scale(command: Scale) -> None:
     if command.stretch != 1:
         scaled = stretch(scaled, command.stretch, lifetimes=command.stretch_lifetimes)
     write_trace(scaled, command.out)
-    print(f"{command.out}: {len(scaled):,} VMs")
+    lost = left_behind(scaled.start_hour, scaled.columns, command.out)
+    print(f"{command.out}: {len(scaled):,} VMs{lost}")
+
+
+def left_behind(start_hour: int, columns: Iterable[str], out: Path) -> str:
+    """For a person: what a trace has that the new file's form cannot hold."""
+    from vmagent_marl.trace.forms.write import form_by_name
+
+    lost = [name for name in ("tenant", "home", "priority") if name in columns]
+    if start_hour:
+        lost.append(f"start hour (--start-hour {start_hour})")
+    if not lost or form_by_name(out) == "hdf5":
+        return ""
+    return f", without {', '.join(lost)}: .h5 keeps them"
 
 
 def _fetch(command: Fetch) -> None:
@@ -163,11 +188,12 @@ def _fetch(command: Fetch) -> None:
             out,
             sha256=command.sha256,
             size=command.size,
-            check=published.check,
+            check=published.check_header if command.accept_other else published.check,
             progress=progress,
         )
     print(f"{out}: {out.stat().st_size:,} bytes, sha256 {sha256}")
-    _count(out, published)
+    if not command.accept_other:
+        print(f"{published.requests:,} VMs, of which {published.deleted:,} are deleted")
 
 
 def _ask_to_accept() -> None:
@@ -176,19 +202,6 @@ def _ask_to_accept() -> None:
         raise TraceError("nobody is here to accept the licence: read it, then --accept-licence")
     if input("Do you accept these terms? [y/N] ").strip().lower() not in ("y", "yes"):
         raise TraceError("the licence was not accepted: nothing was fetched")
-
-
-def _count(file: Path, published: PublishedTrace) -> None:
-    """Tell whether a file holds the VMs that its publisher tells of."""
-    from vmagent_marl.trace import NEVER, read_trace
-
-    trace = read_trace(file)
-    deleted = int((trace.departure != NEVER).sum())
-    found = f"{len(trace):,} VMs, of which {deleted:,} are deleted"
-    if (len(trace), deleted) == (published.requests, published.deleted):
-        print(f"{found}, as published")
-    else:
-        print(f"{found}; published were {published.requests:,} and {published.deleted:,}")
 
 
 def _mix(given: Sequence[str]) -> dict[str, float]:
@@ -209,7 +222,18 @@ def check_new(out: Path) -> None:
     """Raise, before the work whose result it is to hold, where a file is or none can be."""
     if os.path.lexists(out):
         raise TraceError(f"{out} exists: move it away or name another file")
-    check_writable(out)
+    check_place(out)
+
+
+def check_place(out: Path | None) -> None:
+    """Raise where no file can be written; folders that are missing stay so until one is."""
+    missing = [folder for folder in out.parents if not folder.exists()] if out else []
+    try:
+        check_writable(out)
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

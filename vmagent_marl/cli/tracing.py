@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,12 +13,14 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from vmagent_marl.cli import trace_making
-from vmagent_marl.files import check_writable
+from vmagent_marl.errors import SettingError
 
 if TYPE_CHECKING:
     from vmagent_marl.trace import Trace
 
 # As `read_trace` has them; written out, since the trace package takes its time to import.
+_SQLITE = b"SQLite format 3\0"  # a file's first bytes
+
 Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing", "hdf5"]
 
 
@@ -29,6 +32,7 @@ class _Source:
     format: Format | None = None  # its form, where the content does not tell it
     machine: tuple[float, float] | None = None  # vCPU and GB of a machine (azure-packing)
     machine_id: int | None = None  # which machine (azure-packing); default: that of most VMs
+    start_hour: int | None = None  # of the day (local) at second 0; default: what the file tells
     skip_bad: bool = False  # leave bad rows out, count them and list ten
 
 
@@ -70,31 +74,63 @@ def trace(command: Command) -> None:
 
 
 def _describe(command: Describe) -> None:
-    check_writable(command.plot)
-    found = [_read(replace(command, file=file)) for file in (command.file, *command.others)]
+    from vmagent_marl.trace.likeness import unlike_ends
+
+    trace_making.check_place(command.plot)
+    found = _all_of(command)
     console = Console()
     for one in found:
         _print_facts(console, one, command)
     if len(found) > 1:
         console.print(_likeness_table(found))
+        for note in unlike_ends(found):
+            console.print(note, soft_wrap=True, highlight=False, markup=False)
     if command.plot:
         from vmagent_marl.view.trace_plots import plot_traces
 
         print(plot_traces(found, command.plot, servers=command.servers, node=command.node))
 
 
+def _all_of(command: Describe) -> list[Trace]:
+    """The traces, each under a name of its own."""
+    files = command.file, *command.others
+    of_machine = [file for file in files if _of_machine(file)]
+    found = []
+    for file in files:
+        one = replace(command, file=file)
+        if of_machine and file not in of_machine:  # the machine is for the others
+            one = replace(one, machine=None, machine_id=None)
+        found.append(_read(one))
+    for longer in (lambda file: Path(file).name, str):
+        names = [trace.name for trace in found]
+        found = [
+            replace(trace, name=longer(file)) if names.count(trace.name) > 1 else trace
+            for trace, file in zip(found, files, strict=True)
+        ]
+    return found
+
+
+def _of_machine(file: str) -> bool:
+    """Whether sizes are fractions of a machine: in Azure's packing trace."""
+    with suppress(OSError), Path(file).open("rb") as opened:
+        return opened.read(len(_SQLITE)) == _SQLITE
+    return False
+
+
 def _print_facts(console: Console, found: Trace, command: Describe) -> None:
     from vmagent_marl.trace import describe
+    from vmagent_marl.trace.facts import facts
 
     told = describe(found, servers=command.servers, node=command.node)
     types = told.pop("types")
     assert isinstance(types, list)  # so `describe` promises
-    facts = Table(title=f"Trace {told.pop('name')}", title_justify="left", box=None)
-    facts.add_column("", no_wrap=True, style="cyan")
-    facts.add_column("")
-    for key, value in told.items():
-        facts.add_row(key.replace("_", " "), _shown(value))
-    console.print(facts)
+    table = Table(title=f"Trace {found.name}", title_justify="left", box=None)
+    table.add_column("", no_wrap=True, style="cyan")
+    table.add_column("")
+    for words, figure in facts(told).items():
+        table.add_row(words, figure)
+    table.add_row("fingerprint", str(told["fingerprint"]))
+    console.print(table)
     console.print(_type_table(types))
 
 
@@ -118,10 +154,15 @@ def _read(command: _Source) -> Trace:
     from vmagent_marl.trace import read_trace
     from vmagent_marl.trace.source import SYNTHETIC, load_trace
 
+    if command.machine and not _of_machine(command.file):
+        raise SettingError(f"{command.file}: --machine is for Azure's packing trace: leave it out")
     if command.file == SYNTHETIC:
-        return load_trace(SYNTHETIC)
+        month = load_trace(SYNTHETIC)
+        hour = command.start_hour
+        return month if hour is None else replace(month, start_hour=hour)
     return read_trace(
         command.file,
+        start_hour=command.start_hour,
         format=command.format,
         machine=command.machine,
         machine_id=command.machine_id,
@@ -131,36 +172,29 @@ def _read(command: _Source) -> Trace:
 
 def _type_table(types: list[dict[str, Any]]) -> Table:
     """The most frequent types of VM."""
+    from vmagent_marl.trace.facts import QUANTILES, number
+
     table = Table(title="Types of VM", title_justify="left", box=None)
-    for heading in ("vCPU", "GB", "share", "lifetime (s), by probability"):
-        table.add_column(heading, justify="left" if "life" in heading else "right")
+    first, *others = QUANTILES.values()
+    for heading in ("vCPU", "GB", "share", f"{first} live at most (s)", *others):
+        table.add_column(heading, justify="right")
     for kind in types:
+        lived = kind["lifetime_s"] or {}
         table.add_row(
-            f"{kind['vcpu']:g}",
-            f"{kind['memory_gb']:g}",
-            f"{kind['share']:.1%}",
-            _shown(kind["lifetime_s"]),
+            number(kind["vcpu"]),
+            number(kind["memory_gb"]),
+            f"{100 * kind['share']:.1f} %",
+            *(f"{lived[each]:,.0f}" if lived else "" for each in QUANTILES),
         )
     return table
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_shown(item)}" for key, item in value.items())
-    return str(value)
 
 
 def _convert(command: Convert) -> None:
     from vmagent_marl.trace.forms.write import form_by_name, write_trace
 
-    form = form_by_name(command.out)  # before a file is read that may be large
+    form_by_name(command.out)  # before a file is read that may be large
     trace_making.check_new(command.out)
     found = _read(command)
     write_trace(found, command.out)
-    lost = [name for name in ("tenant", "home", "priority") if name in found.columns]
-    note = f", without {', '.join(lost)}: .h5 keeps them" if lost and form != "hdf5" else ""
-    print(f"{command.out}: {len(found):,} VMs{note}")
+    lost = trace_making.left_behind(found.start_hour, found.columns, command.out)
+    print(f"{command.out}: {len(found):,} VMs{lost}")

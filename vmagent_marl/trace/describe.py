@@ -25,9 +25,9 @@ def describe(
 
     Keys: name, fingerprint, start_hour; requests (VMs); span_days (first to last arrival);
     never_deleted_share and alive_at_start_share (censored: VMs that outlive the trace, and those
-    that arrive in second 0, as all do that ran before it); large_burst_share (VMs that come in
-    bursts of 10 and more, see `burst_sizes`); lifetime_s (quantiles of VMs that are deleted, by
-    probability; None where none is); mean_vcpu, peak_vcpu, mean_memory_gb, peak_memory_gb (of all
+    that ran before it, None where the trace does not tell them); large_burst_share (of the VMs that
+    come after it begins, those in bursts of 10 and more, see `burst_sizes`); lifetime_s (quantiles
+    of VMs that are deleted, by probability; None where none is); mean_vcpu, peak_vcpu, mean_memory_gb, peak_memory_gb (of all
     VMs that run at once, over the span); type_count; types (the ten most frequent: vcpu,
     memory_gb, share of the requests, lifetime_s).
 
@@ -52,9 +52,9 @@ def describe(
         "start_hour": trace.start_hour,
         "requests": len(trace),
         "span_days": int(trace.arrival[-1] - trace.arrival[0]) / DAY,
-        "never_deleted_share": float((trace.departure == NEVER).mean()),
-        "alive_at_start_share": float((trace.arrival == 0).mean()),
-        "large_burst_share": float((burst_sizes(trace) >= _LARGE_BURST).mean()),
+        "never_deleted_share": _share(trace.departure == NEVER),
+        "alive_at_start_share": _share(trace.alive_at_start) if trace.tells_running else None,
+        "large_burst_share": _share(burst_sizes(arriving(trace)) >= _LARGE_BURST),
         "lifetime_s": _lifetimes(trace, np.ones(len(trace), dtype=np.bool_)),
         "mean_vcpu": mean_cpu / MILLI,
         "peak_vcpu": peak_cpu / MILLI,
@@ -74,6 +74,16 @@ def describe(
     if servers is not None:
         told |= _on_cluster(trace, servers, node)
     return told
+
+
+def arriving(trace: Trace) -> Trace:
+    """The requests that came while the trace ran; all of them where no other is left."""
+    came = np.flatnonzero(~trace.alive_at_start)
+    return trace.chosen(came) if 0 < came.size < len(trace) else trace
+
+
+def _share(holds: NDArray[np.bool_]) -> float:
+    return float(holds.mean())
 
 
 def burst_sizes(trace: Trace, gap: int = _BURST_GAP) -> NDArray[np.int64]:

@@ -55,7 +55,6 @@ def fetch(
         raise TraceError(f"{sha256!r} is no sha256: give its 64 hexadecimal digits")
     download = _Download(url, path, progress or (lambda done, total: None))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         for pause in (*pauses, None):
             try:
                 download.attempt()
@@ -163,6 +162,7 @@ class _Download:
             raise _Passing("the file has changed since its first part came")
         if not goes_on:
             start = 0
+            self.part.parent.mkdir(parents=True, exist_ok=True)
             self.forget()  # first, lest what is here of another file be taken for this one's
             self.notes.write_text(json.dumps(asdict(now)), encoding="utf-8")
         length = response.headers.get("Content-Length", "")

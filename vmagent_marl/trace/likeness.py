@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,8 @@ from vmagent_marl.errors import TraceError
 from vmagent_marl.trace.describe import burst_sizes, mean_and_peak
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import HOUR
+
+_SAME_SHARE = 0.02  # of VMs that stay for ever: their load grows all along the trace
 
 DISTANCES = {
     "lifetimes": "lifetimes, Kolmogorov-Smirnov",
@@ -51,6 +54,21 @@ def likeness(trace: Trace, other: Trace) -> dict[str, float]:
         "mean load": _ratio(other_load[0], own_load[0]),
         "peak load": _ratio(other_load[1], own_load[1]),
     }
+
+
+def unlike_ends(traces: Sequence[Trace]) -> list[str]:
+    """For a person: which traces keep another share of their VMs for ever than the first one."""
+    first = _never_deleted(traces[0])
+    return [
+        f"{100 * _never_deleted(trace):.1f} % of {trace.name} are never deleted and "
+        f"{100 * first:.1f} % of {traces[0].name}: their loads are not comparable"
+        for trace in traces[1:]
+        if abs(_never_deleted(trace) - first) > _SAME_SHARE
+    ]
+
+
+def _never_deleted(trace: Trace) -> float:
+    return float((trace.departure == NEVER).mean())
 
 
 def completed(trace: Trace, horizon: int) -> Trace:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmagent_marl.errors import TraceError, unknown_name
+from vmagent_marl.trace.trace import NEVER
 
 _LONGEST = 80  # characters of a wrong first line that a message quotes
 
@@ -36,7 +37,21 @@ class PublishedTrace:
         )
 
     def check(self, path: Path) -> None:
-        """Raise `TraceError` where a file is something else, such as a page that says no."""
+        """Raise `TraceError` where a file holds other VMs than its publisher tells of."""
+        from vmagent_marl.trace.forms.read import read_trace
+
+        self.check_header(path)
+        trace = read_trace(path)
+        deleted = int((trace.departure != NEVER).sum())
+        if (len(trace), deleted) != (self.requests, self.deleted):
+            raise TraceError(
+                f"what came is not {self.name}: it holds {len(trace):,} VMs, of which {deleted:,} "
+                f"are deleted; published were {self.requests:,} and {self.deleted:,}; "
+                "--accept-other takes it all the same"
+            )
+
+    def check_header(self, path: Path) -> None:
+        """Raise `TraceError` where a file is no trace, such as a page that says no."""
         with path.open("rb") as file:
             first = file.readline(1000).decode("utf-8-sig", "replace").strip()
         if not set(self.columns) <= {name.strip().lower() for name in first.split(",")}:

@@ -53,6 +53,7 @@ class Trace:
     tenant: NDArray[np.int64] | None = None  # (n,) who asks
     home: NDArray[np.int32] | None = None  # (n,) cluster that is asked first, >= 0
     priority: NDArray[np.int32] | None = None  # (n,) as the trace's source counts it
+    tells_running: bool = False  # what arrives in second 0 ran before; else nobody knows
 
     def __post_init__(self) -> None:
         for column in self.columns:
@@ -98,7 +99,7 @@ class Trace:
         columns: dict[str, Any] = {
             column: values[first:stop] for column, values in self.columns.items()
         }
-        return Trace(name=self.name, start_hour=self.start_hour, **columns)
+        return replace(self, **columns)
 
     def chosen(self, rows: NDArray[np.int64], **changes: Any) -> Trace:
         """The rows in the order given, perhaps some more than once, with `changes` for fields."""
@@ -111,6 +112,12 @@ class Trace:
         never = self.departure == NEVER
         # Taken from the departure, since NEVER less an arrival would be a number like any other.
         return np.where(never, NEVER, self.departure - self.arrival)
+
+    @property
+    def alive_at_start(self) -> NDArray[np.bool_]:
+        """(n,) where a VM is known to have run before the trace began."""
+        first: NDArray[np.bool_] = self.arrival == 0
+        return first if self.tells_running else np.zeros_like(first)
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:

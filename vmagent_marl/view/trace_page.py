@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from vmagent_marl.trace import Trace, describe
-from vmagent_marl.trace.likeness import DISTANCES, likeness
+from vmagent_marl.trace.facts import facts
+from vmagent_marl.trace.likeness import DISTANCES, likeness, unlike_ends
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1000px; margin: 2em auto;
@@ -17,22 +18,17 @@ table { border-collapse: collapse } th, td { padding: .2em 1em .2em 0; text-alig
 th:first-child, td:first-child { text-align: left } thead th { border-bottom: 1px solid #8a8a8a }
 td { font-variant-numeric: tabular-nums } svg { width: 100%; height: auto }
 """
-_FACTS = {  # of `describe`, by how they are called here
-    "requests": "requests",
-    "span_days": "days from first to last",
-    "never_deleted_share": "never deleted",
-    "large_burst_share": "come in bursts of 10 and more",
-    "mean_vcpu": "vCPU at once, mean",
-    "peak_vcpu": "vCPU at once, peak",
-    "mean_memory_gb": "GB at once, mean",
-    "peak_memory_gb": "GB at once, peak",
-    "type_count": "types of VM",
-}
-_QUANTILES = {"0.1": "10 %", "0.5": "half", "0.9": "90 %", "0.99": "99 %"}
 
 
-def trace_page(traces: Sequence[Trace], figure: str) -> str:
+def trace_page(
+    traces: Sequence[Trace],
+    figure: str,
+    *,
+    servers: int | None = None,
+    node: tuple[float, float] = (40.0, 90.0),
+) -> str:
     """HTML of a figure (SVG) of traces, what `describe` tells of them, and how alike they are."""
+    told = [describe(trace, servers=servers, node=node) for trace in traces]
     names = [trace.name for trace in traces]
     title = escape(" and ".join(names))
     parts = [
@@ -42,32 +38,23 @@ def trace_page(traces: Sequence[Trace], figure: str) -> str:
         f"<h1>{title}</h1>",
         figure[figure.index("<svg") :],  # without what only a file of its own begins with
         "<h2>Figures</h2>",
-        _table(names, _figures([describe(trace) for trace in traces])),
+        _table(names, _figures(told)),
     ]
     if len(traces) > 1:
         parts += [f"<h2>How like {escape(names[0])} they are</h2>", _table(names, _alike(traces))]
+        parts += [f"<p>{escape(note)}</p>" for note in unlike_ends(traces)]
     return "\n".join([*parts, "</body></html>", ""])
 
 
 def _figures(told: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    rows = {words: [_shown(key, each[key]) for each in told] for key, words in _FACTS.items()}
-    for quantile, words in _QUANTILES.items():
-        lived = [each["lifetime_s"] for each in told]
-        rows[f"{words} of the deleted live at most (s)"] = [
-            f"{life[quantile]:,.0f}" if life else "" for life in lived
-        ]
-    return rows
+    of_each = [facts(each) for each in told]
+    words = max(of_each, key=len) | {row: "" for each in of_each for row in each}
+    return {row: [each.get(row, "") for each in of_each] for row in words}
 
 
 def _alike(traces: Sequence[Trace]) -> dict[str, list[str]]:
     measured = [likeness(traces[0], trace) for trace in traces]
     return {about: [f"{each[name]:.3f}" for each in measured] for name, about in DISTANCES.items()}
-
-
-def _shown(key: str, value: float) -> str:
-    if key.endswith("share"):
-        return f"{100 * value:.1f} %"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def _table(names: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:

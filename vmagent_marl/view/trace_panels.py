@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.trace import NEVER, Trace
-from vmagent_marl.trace.describe import burst_sizes
+from vmagent_marl.trace.describe import arriving, burst_sizes
 from vmagent_marl.trace.likeness import completed
 from vmagent_marl.trace.units import DAY, HOUR, MIB, MILLI
 from vmagent_marl.trace.vm_types import type_names, vm_types
@@ -25,6 +26,7 @@ _BINS = 250  # at most, of a histogram over time
 _TYPES = 10
 _TICKS = {1: "1 s", 60: "1 min", HOUR: "1 h", DAY: "1 d", 30 * DAY: "30 d", 365 * DAY: "1 y"}
 _WEEK = 7
+_ENOUGH = 0.1  # of the time in which any hour or day was seen: else it tells too little
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Line:
     trace: Trace
     label: str
     colour: str
+
+    @cached_property
+    def arriving(self) -> Trace:
+        """Without VMs that ran before it began."""
+        return arriving(self.trace)
 
 
 @dataclass(frozen=True)
@@ -45,25 +52,35 @@ class Clock:
 
 
 def draw_load(axes: Axes, lines: list[Line], resource: int, clock: Clock) -> None:
-    """What runs at once of cpu (0) or memory (1), and without VMs that outlive the trace."""
+    """What runs at most at once of cpu (0) or memory (1), and without VMs of unknown end."""
     unit, parts = (("vCPU", MILLI), ("GB", MIB))[resource]
     stays = False
     for line in lines:
         trace = line.trace
         first, last = int(trace.arrival[0]), int(trace.arrival[-1])
         at = np.linspace(first, max(last, first + 1), _POINTS)
-        running = _running(trace, resource, at) / parts
+        running = _peaks(trace, resource, at) / parts
         axes.plot(at / clock.seconds, running, color=line.colour, linewidth=1.2)
         ended = completed(trace, last)
-        if len(ended) not in (0, len(trace)):
+        if len(ended) and (trace.departure == NEVER).any():
             stays = True
-            running = _running(ended, resource, at) / parts
+            running = _peaks(ended, resource, at) / parts
             axes.plot(at / clock.seconds, running, color=line.colour, linewidth=0.7, alpha=0.75)
     axes.set_title("Running at once: " + ("cpu", "memory")[resource])
     axes.set_xlabel(clock.label + ("; thin: only VMs that end within the trace" if stays else ""))
     axes.set_ylabel(f"running VMs' size ({unit})")
     axes.yaxis.set_major_formatter(short_number)
     axes.set_ylim(bottom=0)
+
+
+def _peaks(trace: Trace, resource: int, at: Floats) -> Floats:
+    """(n,) the most that runs from each second of `at` until the next one."""
+    time = np.unique(np.concatenate([trace.arrival, trace.departure]))
+    time = time[(time >= at[0]) & (time <= at[-1])]
+    peak = _running(trace, resource, at)
+    since = np.searchsorted(at, time, side="right") - 1
+    np.maximum.at(peak, since, _running(trace, resource, time.astype(np.float64)))
+    return peak
 
 
 def _running(trace: Trace, resource: int, at: Floats) -> Floats:
@@ -103,7 +120,7 @@ def draw_arrivals(axes: Axes, lines: list[Line], clock: Clock) -> None:
     edges = np.arange(first // width, last // width + 2) * width
     alpha = 1.0 if len(lines) == 1 else 0.75  # what lies below shows through
     for line in lines:
-        count = np.histogram(line.trace.arrival, edges)[0] * (HOUR / width)
+        count = np.histogram(line.arriving.arrival, edges)[0] * (HOUR / width)
         axes.stairs(count, edges / clock.seconds, color=line.colour, linewidth=0.9, alpha=alpha)
     axes.set_title("Arrivals")
     axes.set_xlabel(clock.label)
@@ -129,11 +146,10 @@ def draw_types(axes: Axes, lines: list[Line]) -> None:
 
 
 def draw_hours(axes: Axes, lines: list[Line]) -> None:
-    """Requests by hour of the day as a multiple of those of any hour."""
+    """Requests by hour of the day, for the time seen of it, as a multiple of those of any hour."""
     for line in lines:
-        hour = (line.trace.arrival // HOUR + line.trace.start_hour) % 24
-        count = np.bincount(hour, minlength=24)
-        axes.stairs(count / count.mean(), np.arange(25), color=line.colour, linewidth=1.6)
+        pace = _pace(line, HOUR, 24)
+        axes.stairs(pace, np.arange(25), color=line.colour, linewidth=1.6)
     axes.axhline(1, color=FAINT, linewidth=0.8)
     axes.set_title("Arrivals by hour of the day")
     axes.set_xlabel("hour of the day, local")
@@ -144,11 +160,11 @@ def draw_hours(axes: Axes, lines: list[Line]) -> None:
 
 
 def draw_weekdays(axes: Axes, lines: list[Line]) -> None:
-    """Days of the week have no name: a trace does not tell which one it begins on."""
+    """Days run from midnight and have no name: a trace does not tell which one it begins on."""
     width = 0.8 / len(lines)
     for i, line in enumerate(lines):
         place = np.arange(_WEEK) + 1 - 0.4 + (i + 0.5) * width
-        axes.bar(place, _weekdays(line.trace), width=width * 0.9, color=line.colour)
+        axes.bar(place, _pace(line, DAY, _WEEK), width=width * 0.9, color=line.colour)
     axes.axhline(1, color=FAINT, linewidth=0.8)
     axes.grid(axis="x", visible=False)
     axes.set_title("Arrivals by day of the week")
@@ -158,26 +174,46 @@ def draw_weekdays(axes: Axes, lines: list[Line]) -> None:
     axes.set_xlim(0.4, _WEEK + 0.6)
 
 
-def _weekdays(trace: Trace) -> Floats:
-    """(7,) requests of such a day as a multiple of those of any day; NaN for days that are none."""
-    day = trace.arrival // DAY - trace.arrival[0] // DAY
-    days = int(day[-1]) + 1
-    counted = days // _WEEK + (np.arange(_WEEK) < days % _WEEK)  # (7,) such days
-    with np.errstate(invalid="ignore"):
-        return np.bincount(day % _WEEK, minlength=_WEEK) / counted / (len(trace) / days)
+def _pace(line: Line, length: int, number: int) -> Floats:
+    """(number,) requests per second in each of the hours or days that take turns.
+
+    They are `length` s long; the pace is a multiple of that of the whole trace, NaN where hardly
+    anything of them was seen.
+    """
+    trace = line.arriving
+    begin = int(line.trace.arrival[0]) + trace.start_hour * HOUR
+    midnight = begin // DAY * DAY
+    time = trace.arrival + trace.start_hour * HOUR - midnight
+    ends = begin - midnight, int(time[-1]) + 1
+    turn = np.arange(number) * length
+
+    def until(end: int) -> Floats:
+        rounds, rest = divmod(end, number * length)
+        return rounds * length + np.clip(rest - turn, 0, length).astype(np.float64)
+
+    seen = until(ends[1]) - until(ends[0])  # (number,) s
+    count = np.bincount(time // length % number, minlength=number)
+    pace = np.full(number, np.nan)
+    enough = seen >= _ENOUGH * seen.max()
+    pace[enough] = count[enough] / seen[enough] / (len(trace) / seen.sum())
+    return pace
 
 
 def draw_lifetimes(axes: Axes, lines: list[Line]) -> None:
     """How many VMs lived at most so long, of all, also those that are never deleted."""
-    longest, notes = 30 * DAY, []
+    notes = []
+    lived_longest = (line.trace.lifetime[line.trace.departure != NEVER] for line in lines)
+    longest = max(30 * DAY, *(int(lived.max(initial=0)) for lived in lived_longest))
     for line in lines:
         trace = line.trace
         leaves = trace.departure != NEVER
         lived, count = np.unique(trace.lifetime[leaves], return_counts=True)
         if lived.size:
             share = 100 * np.cumsum(count) / len(trace)
-            axes.step(np.maximum(lived, 1), share, where="post", color=line.colour, linewidth=1.3)
-            longest = max(longest, int(lived[-1]))
+            # From none at the beginning of the axis to what is left at its end.
+            lived = np.concatenate([[1], np.maximum(lived, 1), [longest]])
+            share = np.concatenate([[0], share, share[-1:]])
+            axes.step(lived, share, where="post", color=line.colour, linewidth=1.3)
         if not leaves.all():
             notes.append((f"{100 * (1 - leaves.mean()):.1f} % are never deleted", line.colour))
     for i, (note, colour) in enumerate(notes):
@@ -200,9 +236,14 @@ def draw_lifetimes(axes: Axes, lines: list[Line]) -> None:
 
 def draw_bursts(axes: Axes, lines: list[Line]) -> None:
     """How many VMs come in bursts of at least so many."""
-    for line in lines:
-        size, count = np.unique(burst_sizes(line.trace), return_counts=True)
-        share = 100 * count[::-1].cumsum()[::-1] / len(line.trace)
+    sizes = [burst_sizes(line.arriving) for line in lines]
+    largest = max(10, *(int(size.max()) for size in sizes))
+    for line, of_vms in zip(lines, sizes, strict=True):
+        size, count = np.unique(of_vms, return_counts=True)
+        share = 100 * count[::-1].cumsum()[::-1] / of_vms.size
+        # From all at the beginning of the axis to none at its end.
+        size = np.concatenate([[1], size, [largest]])
+        share = np.concatenate([[100], share, [0]])
         axes.step(size, share, where="pre", color=line.colour, linewidth=1.3)
     axes.set_title("Bursts")
     axes.set_xlabel("come in bursts of at least (VMs of a type, each within 10 s)")
@@ -211,7 +252,7 @@ def draw_bursts(axes: Axes, lines: list[Line]) -> None:
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlim(1, max(10, *(int(burst_sizes(line.trace).max()) for line in lines)))
+    axes.set_xlim(1, largest)
     axes.set_ylim(0, 102)
 
 

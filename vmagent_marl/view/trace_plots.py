@@ -58,7 +58,8 @@ def plot_traces(
     if path.suffix.lower() == ".html":
         with TemporaryDirectory() as folder:
             svg = plot_traces(traces, Path(folder) / "figure.svg", servers=servers, node=node)
-            page = trace_page(traces, svg.read_text(encoding="utf-8"))
+            drawn = svg.read_text(encoding="utf-8")
+            page = trace_page(traces, drawn, servers=servers, node=node)
         with replacing(path) as unfinished:
             unfinished.write_text(page, encoding="utf-8")
         return path

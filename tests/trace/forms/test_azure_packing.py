@@ -77,7 +77,6 @@ def test_without_a_machine_the_command_that_needs_one_is_told(
         ((14, 1, 9, 0, float("inf"), 1), "starttime is inf; give a finite number"),
         ((14, 1, 9, 0, 1e9, 1), "starttime is 1000000000.0; give days, at most a million"),
         ((14, 1, 9, 0, 2, 1), "endtime is 1.0; no VM ends before it starts"),
-        ((14, 1, 9, 0, -2, -1), "endtime is -1.0; the VM ended before the trace begins"),
         ((14, 1, 9, 0, 1, "x"), "endtime is 'x'; give a number"),
         ((None, 1, 9, 0, 1, 1), "vmId is NULL; give a whole number of 64 bits"),
         ((1.5, 1, 9, 0, 1, 1), "vmId is 1.5; give a whole number of 64 bits"),
@@ -97,6 +96,14 @@ def test_a_bad_vm_and_what_is_left_without_it(
     with pytest.warns(LeftOutWarning) as told:
         assert rows_of(read_trace(path, machine=MACHINE, skip_bad=True)) == ROWS
     assert told[0].message.first == (f"table vm, row 5: {fault}",)  # type: ignore[union-attr]
+
+
+def test_vms_that_ended_before_are_counted(tmp_path: Path) -> None:
+    path = packing(tmp_path / "zone.sqlite", [*VMS, (14, 1, 9, 0, -2, -1)], TYPES)
+    with pytest.warns(LeftOutWarning, match="1 VM has ended before the trace begins: left out"):
+        trace = read_trace(path, machine=MACHINE)
+    assert rows_of(trace) == ROWS
+    assert trace.alive_at_start.tolist() == [row[1] == 0 for row in ROWS]
 
 
 @pytest.mark.parametrize(

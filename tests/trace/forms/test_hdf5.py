@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -213,3 +215,32 @@ def test_optional_columns_of_a_trace() -> None:
         two(home=[-1, 0])
     with pytest.raises(TraceError, match="columns of unlike length"):
         two(priority=[1])
+
+
+@pytest.mark.parametrize("at", ["vm", "memory"])
+def test_an_interruption_inside_of_the_library_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Python swallows what is raised in a callback, such as those by which h5py counts its ids."""
+    create = h5py.File.create_dataset
+
+    def interrupted(file: h5py.File, name: str, **options: Any) -> object:
+        if name == at:
+            gone = {object_ for object_ in [type("Id", (), {})()]}
+            watch = weakref.ref(next(iter(gone)), lambda _: signal.raise_signal(signal.SIGINT))
+            gone.clear()
+            assert watch() is None
+        return create(file, name, **options)
+
+    monkeypatch.setattr(h5py.File, "create_dataset", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        write_trace(Trace("a", [0], [0], [1], [1000], [1024]), tmp_path / "a.h5")
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_ran_before_stays_known(tmp_path: Path) -> None:
+    trace = Trace("a", [0, 1], [0, 5], [1, 9], [1000] * 2, [1024] * 2, tells_running=True)
+    write_trace(trace, tmp_path / "a.h5")
+    assert read_trace(tmp_path / "a.h5").alive_at_start.tolist() == [True, False]

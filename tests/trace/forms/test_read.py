@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmagent_marl.trace import NEVER, Trace, read_trace
+from vmagent_marl.trace.forms import text as pieces
 
 LIFETIMES = "vmid,cpu,mem,at,lt\n7,1.5,2,0.0,194.0\n3,4,0.5,2,\n5,64,128,2,0\n"
 EVENTS = (
@@ -130,3 +131,20 @@ def test_the_largest_values(tmp_path: Path) -> None:
     largest = "2147483.647,2097151.9990234375,4503599627370495,1"
     trace = read_trace(written(tmp_path, f"vmid,cpu,mem,at,lt\n0,{largest}\n"))
     assert rows_of(trace) == [(0, 2**52 - 1, 2**52, 2**31 - 1, 2**31 - 1)]
+
+
+@pytest.mark.parametrize("size", [8, 1 << 22])
+def test_ids_may_be_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Then the line is the id, and deletions find their VM by its text, in whatever piece."""
+    monkeypatch.setattr(pieces, "_PIECE", size)
+    path = tmp_path / "cloud.csv"
+    path.write_text("vmid,cpu,mem,at,lt\n7,1,2,0,5\ni-0a1b,1,2,1,\n1.5,1,2,2,5\n")
+    assert rows_of(read_trace(path)) == [
+        (2, 0, 5, 1000, 2048),
+        (3, 1, NEVER, 1000, 2048),
+        (4, 2, 7, 1000, 2048),
+    ]
+    path.write_text(
+        "vmid,cpu,memory,time,type\n6e-uuid,1,2,0,0\n7,1,2,1,0\n\n 6e-uuid ,,,4,1\n7,,,9,1\n"
+    )
+    assert rows_of(read_trace(path)) == [(2, 0, 4, 1000, 2048), (3, 1, 9, 1000, 2048)]

@@ -95,7 +95,12 @@ def in_order(
 
 
 def trace_of(
-    columns: dict[str, NDArray[Any]], name: str, start_hour: int, bad_rows: BadRows
+    columns: dict[str, NDArray[Any]],
+    name: str,
+    start_hour: int,
+    bad_rows: BadRows,
+    *,
+    tells_running: bool = False,
 ) -> Trace:
     """The trace of checked columns, in the order of arrival; says which rows were left out.
 
@@ -113,7 +118,7 @@ def trace_of(
         values = columns.pop(column)
         ready[column] = values if order is None else values[order]
         ready[column].flags.writeable = False  # so that the trace takes it as it is
-    return Trace(name=name, start_hour=start_hour, **ready)
+    return Trace(name=name, start_hour=start_hour, tells_running=tells_running, **ready)
 
 
 def or_never(stays: NDArray[np.bool_], departure: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,7 +6,8 @@ row for each machine that a type can run on, in fractions of that machine.
 
 Read for one machine, whose size the user names, since the file does not: sizes are the fractions
 times that size. Without a machine's id it is the one on which most of the VMs can run, the lowest
-id of several. VMs that cannot run on it are left out, with a warning that counts them.
+id of several. VMs that cannot run on it are left out, with a warning that counts them, and so are
+those that ended before the trace begins.
 
 Censored: a VM with a negative start ran before and arrives at 0; one whose end is NULL outlived
 the window of 90 days and is never deleted.
@@ -71,9 +72,11 @@ def from_packing(
         vms["line"][~named], lambda i: f"vmTypeId is {lost[i]}; table vmType has no such type"
     )
     vms = kept(vms, named)
+    vms = _still_there(path, vms)
     chosen = _of_machine(path, types, vms["kind"], machine_id, of_types)
     of_types.warn()
-    return trace_of(_sized(path, vms, chosen, machine), name, start_hour, of_vms)
+    sized = _sized(path, vms, chosen, machine)
+    return trace_of(sized, name, start_hour, of_vms, tells_running=True)
 
 
 def _read_only(path: Path) -> str:
@@ -146,7 +149,6 @@ def _vms(table: Table) -> Part:
     stays = table.empty("endtime")
     table.fill("endtime", stays, 0)
     end = _seconds(table, "endtime")
-    table.require(stays | (end >= 0), "endtime", "the VM ended before the trace begins")
     table.require(stays | (end >= start), "endtime", "no VM ends before it starts")
     columns = {
         "line": table.lines,
@@ -197,6 +199,17 @@ def _of_machine(
     chosen = kept(chosen, keep)
     order = chosen["kind"].argsort()
     return {column: values[order] for column, values in chosen.items()}
+
+
+def _still_there(path: Path, vms: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The VMs that run when the trace begins, or later."""
+    there = vms["departure"] >= 0
+    gone = int((~there).sum())
+    if gone:
+        few = "VM has" if gone == 1 else "VMs have"
+        message = f"{path}: {gone:,} {few} ended before the trace begins: left out"
+        warnings.warn(LeftOutWarning(message, gone), stacklevel=4)
+    return kept(vms, there)
 
 
 def _sized(

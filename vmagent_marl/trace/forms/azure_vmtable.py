@@ -21,7 +21,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vmagent_marl.trace.forms.assembly import Part, first_ones, joined, kept, trace_of
 from vmagent_marl.trace.forms.bad_rows import BadRows
@@ -65,7 +64,7 @@ def from_vmtable(
     if columns["departure"].size:
         last_tick = columns["departure"].max()
         columns["departure"][columns["departure"] == last_tick] = NEVER
-    return trace_of(columns, name, start_hour, bad_rows)
+    return trace_of(columns, name, start_hour, bad_rows, tells_running=True)
 
 
 def _vms(table: Table, tenants: dict[str, int], buckets: bool) -> Part:
@@ -77,7 +76,7 @@ def _vms(table: Table, tenants: dict[str, int], buckets: bool) -> Part:
     table.require(departure >= arrival, "vmdeleted", "no VM ends before its creation")
     columns: Part = {
         "line": table.lines,
-        "key": _hashes(table, "vmid"),
+        "key": table.keys("vmid")[0],
         "arrival": np.floor(arrival).astype(np.int64),
         "departure": np.floor(departure).astype(np.int64),
         "cpu": table.amounts("vmcorecount", MILLI),
@@ -94,13 +93,6 @@ def _close(table: Table, column: str, sizes: dict[str, str]) -> None:
     """Put its size in the place of an open bucket."""
     cells: list[str] = [sizes.get(cell.strip()) or cell for cell in table.columns[column]]
     table.columns = {**table.columns, column: cells}
-
-
-def _hashes(table: Table, column: str) -> NDArray[np.int64]:
-    """(n,) 64 bits for each text; two unlike ones of three million hardly ever agree (1 in 4e6)."""
-    cells = table.columns[column]
-    table.require(~table.empty(column), column, "give the VM's id")
-    return np.fromiter(map(hash, map(str.strip, cells)), np.int64, len(cells))
 
 
 def _is_number(cell: str) -> bool:

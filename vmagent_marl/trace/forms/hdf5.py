@@ -3,7 +3,8 @@
 Data sets, all of shape (n,), rows in the order of arrival: `vm`; `arrival` and `departure` in s
 since the trace's start, departure -1 where the VM is never deleted; `cpu` in milli-vCPU; `memory`
 in MiB; and, where the trace tells them, `tenant`, `home` (cluster, from 0) and `priority`.
-Attributes of the file: `version` (1), `start_hour` (hour of the day, local, at second 0).
+Attributes of the file: `version` (1), `start_hour` (hour of the day, local, at second 0) and, where
+what arrives in second 0 ran before, `tells_running`.
 
 The first 512 bytes, which HDF5 leaves to its users, hold a seal: the name of the form and the
 sha256 of all that follows. Only what fits its seal is opened, since the HDF5 library is not safe
@@ -14,7 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -48,9 +52,15 @@ def store(trace: Trace, path: Path) -> None:
 
     # In memory, packed: on a full disk the library crashes when it closes its file.
     content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_BLOCK) as file:
+    with (
+        _stopped_between_steps() as check_stopped,
+        h5py.File(content, "w", userblock_size=_BLOCK) as file,
+    ):
         file.attrs.update(version=_VERSION, start_hour=trace.start_hour)
+        if trace.tells_running:
+            file.attrs["tells_running"] = True
         for name, values in trace.columns.items():
+            check_stopped()
             if name == "departure":
                 values = np.where(values == NEVER, _NEVER, values)
             column = file.create_dataset(name, data=values, compression="gzip", shuffle=True)
@@ -58,6 +68,37 @@ def store(trace: Trace, path: Path) -> None:
                 column.attrs["unit"] = _UNITS[name]
     seal(content)
     path.write_bytes(content.getbuffer())
+
+
+@contextmanager
+def _stopped_between_steps() -> Iterator[Callable[[], None]]:
+    """An interruption waits for a call of what is yielded, or for the end.
+
+    The library's callbacks would swallow it, and the file be written all the same.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield lambda: None
+        return
+    stopped = False
+
+    def wait(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    def check() -> None:
+        nonlocal stopped
+        if stopped:
+            stopped = False
+            signal.signal(signal.SIGINT, before)
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+    check()
 
 
 def seal(file: BinaryIO) -> None:
@@ -94,6 +135,7 @@ def from_hdf5(
     try:
         with h5py.File(path, "r") as content:
             hour = _start_hour(content)
+            tells_running = bool(content.attrs.get("tells_running", False))
             columns = joined(_vms(table) for table in _tables(content, bad_rows))
     except TraceError:
         raise
@@ -106,7 +148,8 @@ def from_hdf5(
         columns, first_ones(columns["vm"], columns["line"], "vm", "a VM has one row", bad_rows)
     )
     columns = kept(columns, in_order(columns["arrival"], columns["line"], "arrival", bad_rows))
-    return trace_of(columns, name, hour if start_hour is None else start_hour, bad_rows)
+    hour = hour if start_hour is None else start_hour
+    return trace_of(columns, name, hour, bad_rows, tells_running=tells_running)
 
 
 def _start_hour(file: h5py.File) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,11 @@ def _from_text(
         rows = Rows(path, text, line + 1, columns, azure_vmtable.WANTED, False, before)
         buckets = named != "azure-v1"
         return azure_vmtable.from_vmtable(rows, name, hour, bad_rows, buckets=buckets)
+    separator = next((mark for mark in ";\t" if len(cells) == 1 and mark in first), None)
+    if separator:
+        raise TraceError(
+            f"{path}, line {line}: the columns are separated by {separator!r}: separate them by ','"
+        )
     header = [cell.strip().lower() for cell in cells]
     kind = _kind(f"{path}, line {line}", header, named)
     rows = Rows(path, text, line + 1, header, _FORMS[kind].columns)
@@ -177,9 +183,24 @@ def _missing(header: list[str], forms: list[Form]) -> str:
         known = " and ".join(map(str, forms))
         azure = ", or name Azure's format" if len(header) == len(azure_vmtable.COLUMNS) else ""
         shown = ",".join(header)[:200]
+        if all(map(_is_number, header)):
+            return (
+                f"no header, but a row of numbers ({shown!r}); put the names of the columns above "
+                f"it, as in the {known}{azure}"
+            )
         return f"unknown header {shown!r}; name the columns as in the {known}{azure}"
-    spare = [name for name in header if name not in likely.columns] or header
+    spare = [name for name in header if name not in likely.columns]
+    close = difflib.get_close_matches(missing[0], spare, n=1)
+    what_next = f"rename {close[0]!r} to {missing[0]!r}" if close else "add it"
     return (
-        f"no column {missing[0]!r} among {','.join(header)[:200]!r}: "
-        f"{nearest(missing[0], spare)}; the {likely} is the nearest"
+        f"no column {missing[0]!r} among {','.join(header)[:200]!r}: {what_next}; "
+        f"the {likely} is the nearest"
     )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or 0)
+    except ValueError:
+        return False
+    return True

@@ -26,7 +26,7 @@ class Form:
     """A way to write VM requests down: its columns, which a file may have in any order."""
 
     name: str
-    columns: tuple[str, ...]  # the first is the VM's id, a whole number, the others are numbers
+    columns: tuple[str, ...]  # the first is the VM's id, the others are numbers
 
     def __str__(self) -> str:
         return f"{self.name} ({','.join(self.columns)})"
@@ -41,7 +41,7 @@ class Rows:
     line: int  # number of the next line of `text`
     names: list[str]  # of all columns of the file
     wanted: tuple[str, ...]  # of those, the ones that are read
-    numeric: bool = True  # the wanted ones are numbers, the first of them a whole one
+    numeric: bool = True  # the wanted ones are numbers, the first of them an id
     before: str = ""  # a row read already, where there is no header
 
     def parts(self, bad_rows: BadRows, convert: Callable[[Table], T]) -> Iterator[T]:

@@ -85,6 +85,24 @@ class Table:
         """(n,) whole numbers of 64 bits."""
         return self._converted(column, _whole, np.int64, "give a whole number of 64 bits")
 
+    def keys(self, column: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(n,) what tells the ids apart, and (n,) where they are no whole numbers.
+
+        Whole numbers of 64 bits stand for themselves, other texts for their hashes: two of three
+        million hardly ever agree (1 in 4e6).
+        """
+        cells = self.columns[column]
+        if isinstance(cells, np.ndarray):
+            return cells.astype(np.int64, copy=False), np.zeros(len(cells), np.bool_)
+        self.require(~self.empty(column), column, "give the VM's id")
+        whole = [_number(cell, _whole, np.int64) for cell in cells]
+        text = np.array([value is None for value in whole], np.bool_)
+        named = (
+            hash(cell.strip()) if value is None else value
+            for cell, value in zip(cells, whole, strict=True)
+        )
+        return np.fromiter(named, np.int64, len(cells)), text & self.good
+
     def numbers(self, column: str) -> NDArray[np.float64]:
         """(n,) finite numbers."""
         values = self._converted(column, _float, np.float64, "give a number")

@@ -24,7 +24,7 @@ from vmagent_marl.trace.synthetic.statistics import (
 from vmagent_marl.trace.trace import Trace
 from vmagent_marl.trace.units import DAY
 
-_START_HOUR = 8  # local time at second 0 of the measured month
+START_HOUR = 8  # local time at second 0 of the measured month
 _DAY_HOURS = 24
 
 
@@ -147,5 +147,5 @@ def _trace(month: MonthStatistics, requests: Requests, first_id: int) -> Trace:
         departure=requests.departure,
         cpu=month.cpu[requests.type],
         memory=month.memory[requests.type],
-        start_hour=_START_HOUR,
+        start_hour=START_HOUR,
     )
