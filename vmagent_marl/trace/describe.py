@@ -28,8 +28,8 @@ def describe(
     that ran before it, None where the trace does not tell them); large_burst_share (of the VMs that
     come after it begins, those in bursts of 10 and more, see `burst_sizes`); lifetime_s (quantiles
     of VMs that are deleted, by probability; None where none is); mean_vcpu, peak_vcpu,
-    mean_memory_gb, peak_memory_gb (of all VMs that run at once, over the span); type_count; types (the ten most frequent: vcpu,
-    memory_gb, share of the requests, lifetime_s).
+    mean_memory_gb, peak_memory_gb (of all VMs that run at once, over the span); type_count; types
+    (the ten most frequent: vcpu, memory_gb, share of the requests, lifetime_s).
 
     With a cluster of `servers`, each with two NUMA nodes of `node` vCPU and GB, also: servers;
     mean_load and peak_load (what runs at once as a share of the cluster, for cpu and memory);
