@@ -126,3 +126,37 @@ def test_only_the_environments_that_are_named_play_on() -> None:
     assert simulator.running.tolist() == [True, False, True]
     assert tape.decided.tolist() == [0, 50, 0]
     np.testing.assert_array_equal(simulator.observation[[0, 2]], before.observation[[0, 2]])
+
+
+def test_a_queue_that_sticks_where_the_room_ends_is_measured() -> None:
+    """Each VM stays for ever and fills the only server's node; the next one waits for good."""
+    from vmagent_marl.scenario import load_scenario
+    from vmagent_marl.sim import Episode
+    from vmagent_marl.sim.simulator import FIRST_ROOM
+
+    # one VM fills the first node, FIRST_ROOM the other: as many as there is room for at first
+    forever, size = 2**40, FIRST_ROOM
+    stay = [[0, forever, size, 1], *[[0, forever, 1, 1]] * size]
+    scenario = load_scenario(
+        "waiting",
+        trace={"requests": [*stay, [0, 1, 1, 1]]},
+        servers=1,
+        node_cpu=size,
+        node_memory=2 * size,
+        horizon=None,
+    )
+    simulator = scenario.simulator()
+    simulator.reset({0: Episode(0)})
+    assert roll(simulator, Heuristic("first-fit", 0), np.arange(1), blank_tape(simulator.layout, 1))
+    metrics = simulator.metrics(0)
+    assert (metrics.placed, metrics.turned_away) == (size + 1, 1)
+
+
+def test_a_passing_rule_goes_with_no_random_packing() -> None:
+    import pytest
+
+    from vmagent_marl.errors import PolicyError
+    from vmagent_marl.policies import make_policy
+
+    with pytest.raises(PolicyError, match="random answers at random"):
+        make_policy("cheapest-first+random")

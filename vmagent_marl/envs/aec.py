@@ -63,10 +63,14 @@ class ClusterAECEnv(Agents, AECEnv):  # type: ignore[misc]  # PettingZoo is not 
         if action is None:
             raise ActionError(f"{agent} has to answer: give an action, or pass")
         k = self.possible_agents.index(agent)
+        try:
+            plan = operator.index(action)
+        except TypeError:
+            raise ActionError(f"{action!r} is no action: give a whole number") from None
+        passes = self.game.view.answer(0, k, plan) == self.layout.actions - 1
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
-        self._plans[k] = operator.index(action)
-        passes = self.game.view.answer(0, k, self._plans[k]) == self.layout.actions - 1
+        self._plans[k] = plan
         if passes and self._position + 1 < self.game.simulator.rules.tries:
             self._position += 1
             self.agent_selection = self._agent_at(self._position)

@@ -26,7 +26,7 @@ class CandidateLayout:
                 candidate that there is not
     own         of the cluster, as it is now: free share of cpu, of memory, empty servers / servers,
                 slots that fit the request / slots; zeros while it is held out of service
-    request, chain, time, summaries
+    request, chain, time, summaries, lifetime
                 those parts of `ObservationLayout` whose size does not depend on the number of
                 servers; so full summaries show as coarse ones
 

@@ -151,6 +151,8 @@ class Game:
                 self._answers[0, k] = plan  # type: ignore[call-overload]  # takes what has an index
         except (TypeError, ValueError):
             raise ActionError(f"{plan!r} is no action: give a whole number") from None
+        except IndexError:
+            raise ActionError(f"more plans than {k}: give one for each cluster") from None
         self.view.advance(self._plans)
         if self.render_mode == "human":
             self._show()

@@ -203,7 +203,7 @@ def _interval(estimate: Estimate, sign: str = "") -> str:
 
 def _gap(scores: Scores, policy: str) -> str:
     gap = scores.gap(policy)
-    return "-" if gap is None else f"{max(0.0, 100 * gap.value):.1f} %"
+    return "-" if gap is None else f"{round(100 * gap.value, 1) + 0.0:.1f} %"  # never -0
 
 
 def _hours_over_bound(result: Result) -> str:

@@ -22,8 +22,7 @@ from vmagent_marl.sim.rules import HALVED, NO_SUMMARIES, NODES, Feed, Rules
 from vmagent_marl.sim.state import DOWN, OF_NODE, OF_SERVER, ROW, RUNNING, STATUS, State
 
 FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
-NILAS, RELEASE_FIT = 64, 65  # those that read lifetime hints
-DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING = range(7, 10)
+DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING, NILAS, RELEASE_FIT = range(7, 12)
 # With a packing rule: an empty server only where none in use fits. It changes nothing for the
 # rules to which an empty server is the last choice anyway, server best fit and dot product.
 USED_FIRST = 1 << 10

@@ -84,6 +84,8 @@ def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
         raise unknown_name("policy", name, policy_names())
     if plus and packing not in PACKING:
         raise unknown_name("packing rule", packing, PACKING)
+    if packing == "random":
+        raise PolicyError(f"{name}: random answers at random, to pass too: give it alone")
     return Heuristic(label, PACKING[packing or DEFAULT_PACKING], PASSING[passing], epsilon)
 
 

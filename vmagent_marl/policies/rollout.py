@@ -107,6 +107,8 @@ def roll(
         if simulator.has_room():
             return False
         simulator.grow()
+    if not simulator.has_room():  # a queue that stands for good has numbered one VM more
+        simulator.grow()
     return True
 
 

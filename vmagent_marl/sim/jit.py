@@ -53,10 +53,11 @@ def entry(function: Function) -> Function:
 def _stamp() -> str:
     """Digest of every file that holds kernels or constants that are compiled into them."""
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.glob("*/*.py")):
-        text = file.read_bytes()
-        if file.parent.name == "sim" or b"sim.jit import" in text:
-            digest.update(text)
+    files = [_PACKAGE / "trace" / "trace.py"]
+    for folder in ("sim", "policies", "envs"):
+        files += sorted((_PACKAGE / folder).glob("*.py"))
+    for file in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What happens on servers: fitting, placing, removing, entering and leaving service."""
+"""What happens on servers: placing, removing, entering service, and the levels that count them."""
 
 from __future__ import annotations
 

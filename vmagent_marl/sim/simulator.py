@@ -277,18 +277,13 @@ class Simulator:
 
     def restore(self, snapshot: State) -> None:
         """Go on from a snapshot of this simulator; its arrays stay the same ones."""
-        for ours, theirs in zip(self._fixed(self.state), self._fixed(snapshot), strict=True):
-            if ours.shape != theirs.shape:
-                raise ScenarioError("the snapshot is of another simulator: take one of this")
+        fitting = with_room(self.state, snapshot.placed_at.shape[1])
+        if [array.shape for array in fitting] != [array.shape for array in snapshot]:
+            raise ScenarioError("the snapshot is of another simulator: take one of this")
         if snapshot.placed_at.shape != self.state.placed_at.shape:
-            self._hold(with_room(self.state, snapshot.placed_at.shape[1]))
+            self._hold(fitting)
         for name, theirs in snapshot._asdict().items():
             np.copyto(getattr(self.state, name), theirs)
-
-    @staticmethod
-    def _fixed(state: State) -> tuple[NDArray[np.generic], ...]:
-        """The arrays whose shapes a simulator never changes."""
-        return state.clock, state.free, state.running, state.observation
 
     def _check_environment(self, b: int) -> None:
         """Kernels do not look where they write."""

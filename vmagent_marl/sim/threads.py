@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
 Result = TypeVar("Result")
+MOST = 256  # threads
 
 
 def cpus() -> int:
@@ -19,16 +20,23 @@ def cpus() -> int:
 
 
 def side_by_side(call: Callable[[int, int], Result], count: int, threads: int) -> list[Result]:
-    """`call(first, stop)` for the parts of range(count), one a thread; what each returned."""
+    """`call(first, stop)` for the parts of range(count), one a thread; what each returned.
+
+    None of them is left running, whatever is raised here: they write into arrays of the caller.
+    """
     ends = [count * i // threads for i in range(threads + 1)]
-    others = [_pool(threads).submit(call, ends[i], ends[i + 1]) for i in range(1, threads)]
-    return [call(ends[0], ends[1]), *(other.result() for other in others)]
+    others = [_pool().submit(call, ends[i], ends[i + 1]) for i in range(1, threads)]
+    try:
+        mine = call(ends[0], ends[1])
+    finally:
+        wait(others)
+    return [mine, *(other.result() for other in others)]
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that wait for work; handing it over takes some ten microseconds."""
-    return ThreadPoolExecutor(threads - 1, thread_name_prefix="vmagent_marl")
+def _pool() -> ThreadPoolExecutor:
+    """Threads that wait for work, begun as they are needed; handing it over takes microseconds."""
+    return ThreadPoolExecutor(MOST, thread_name_prefix="vmagent_marl")
 
 
 if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
