@@ -135,14 +135,15 @@ def test_a_queue_that_sticks_where_the_room_ends_is_measured() -> None:
     from vmagent_marl.sim.simulator import FIRST_ROOM
 
     # one VM fills the first node, FIRST_ROOM the other: as many as there is room for at first
-    forever, size = 2**40, FIRST_ROOM
-    stay = [[0, forever, size, 1], *[[0, forever, 1, 1]] * size]
+    size = FIRST_ROOM
+    stay = [[0, 1, size, 1], *[[0, 1, 1, 1]] * size]
     scenario = load_scenario(
         "waiting",
         trace={"requests": [*stay, [0, 1, 1, 1]]},
         servers=1,
         node_cpu=size,
         node_memory=2 * size,
+        departures=False,
         horizon=None,
     )
     simulator = scenario.simulator()

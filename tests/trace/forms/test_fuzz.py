@@ -113,7 +113,7 @@ def test_good_files_cut(tmp_path: Path, valid: dict[str, bytes], data: st.DataOb
     name = data.draw(st.sampled_from(sorted(valid)))
     content = valid[name]
     path = tmp_path / "cut"
-    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    path.write_bytes(content[: data.draw(st.integers(0, 2**20)) % len(content)])
     said = try_to_read(path)
     if name.endswith(".gz"):
         assert "broken gzip file" in said or "empty" in said or "unknown header" in said
