@@ -256,7 +256,7 @@ def searches() -> list[Row]:
 def threads() -> list[Row]:
     """Two threads against one: wall time, and the same arrays."""
     rows = []
-    for servers, batch in ((5, 4096), (1000, 512)):
+    for servers, batch in ((5, 16_384), (1000, 2048)):
         simulators = [simulator_of(servers, batch, threads) for threads in (1, 2)]
         plans = recorded_plans(simulators[0], 40)
         walls = []
