@@ -78,7 +78,9 @@ def test_every_form_is_described_and_converted(
 def test_load_against_a_cluster(capsys: pytest.CaptureFixture[str], files: Path) -> None:
     """Eight VMs of 2 vCPU and 4 GB, one a second: on two nodes of 4 vCPU and 64 GB."""
     told = run(capsys, "describe", files / "vms.csv", "--servers", 1, "--node", 4, 64)
-    assert "servers 1 of the time more than they hold 42.9 %" in told
+    assert "servers 1 of the time more than they hold 42.9 % cpu in use, mean" in told
+    printed = told.split(" fingerprint ")[1].split(" Types")[0]
+    assert printed.replace(" ", "") == read_trace(files / "vms.csv").fingerprint
     for words in ("cpu in use, mean 100.0 %", "memory in use, mean 12.5 %", "peak 200.0 %"):
         assert words in told
     page = files / "page.html"

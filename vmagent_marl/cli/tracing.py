@@ -126,7 +126,7 @@ def _print_facts(console: Console, found: Trace, command: Describe) -> None:
     assert isinstance(types, list)  # so `describe` promises
     table = Table(title=f"Trace {found.name}", title_justify="left", box=None)
     table.add_column("", no_wrap=True, style="cyan")
-    table.add_column("")
+    table.add_column("", overflow="fold")  # all of the fingerprint
     for words, figure in facts(told).items():
         table.add_row(words, figure)
     table.add_row("fingerprint", str(told["fingerprint"]))

@@ -22,21 +22,19 @@ _FACTS = {
     "mean_memory_gb": "GB at once, mean",
     "peak_memory_gb": "GB at once, peak",
     "type_count": "types of VM",
-    "servers": "servers",
-    "overload_share": "of the time more than they hold",
 }
+_CLUSTER = {"servers": "servers", "overload_share": "of the time more than they hold"}
 _LOADS = {"mean_load": "mean", "peak_load": "peak"}
 
 
 def facts(told: Mapping[str, Any]) -> dict[str, str]:
     """Rows of a table: words and figure, without what the trace does not tell."""
-    rows = {
-        words: _figure(key, told[key]) for key, words in _FACTS.items() if told.get(key) is not None
-    }
+    rows = _figures(told, _FACTS)
     for quantile, words in QUANTILES.items():
         if told["lifetime_s"]:
             lived = told["lifetime_s"][quantile]
             rows[f"{words} of the deleted live at most (s)"] = f"{lived:,.0f}"
+    rows |= _figures(told, _CLUSTER)
     for key, words in _LOADS.items():
         for resource, share in told.get(key, {}).items():
             rows[f"{resource} in use, {words}"] = _figure("share", share)
@@ -48,6 +46,11 @@ def number(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
+def _figures(told: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, str]:
+    there = {key: words for key, words in named.items() if told.get(key) is not None}
+    return {words: _figure(key, told[key]) for key, words in there.items()}
 
 
 def _figure(key: str, value: float) -> str:

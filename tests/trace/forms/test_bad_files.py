@@ -134,6 +134,7 @@ def test_rows_in_event_form(tmp_path: Path, rows: str, expected: str) -> None:
             "above it, as in the lifetime form (vmid,cpu,mem,at,lt) and event "
             "form (vmid,cpu,memory,time,type)",
         ),
+        ("\x1f", ", line 1: unknown header ''"),
         ("vmid;cpu;mem;at;lt\n", ", line 1: the columns are separated by ';': separate them"),
         ("vmid\tcpu\tmem\n", r", line 1: the columns are separated by '\t': separate them"),
         ("vmid,cpu,ram,start\n0,1,1,0\n", ", line 1: unknown header 'vmid,cpu,ram,start'"),

@@ -183,7 +183,7 @@ def _missing(header: list[str], forms: list[Form]) -> str:
         known = " and ".join(map(str, forms))
         azure = ", or name Azure's format" if len(header) == len(azure_vmtable.COLUMNS) else ""
         shown = ",".join(header)[:200]
-        if all(map(_is_number, header)):
+        if any(header) and all(map(_is_number, filter(None, header))):
             return (
                 f"no header, but a row of numbers ({shown!r}); put the names of the columns above "
                 f"it, as in the {known}{azure}"
@@ -200,7 +200,7 @@ def _missing(header: list[str], forms: list[Form]) -> str:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell or 0)
+        float(cell)
     except ValueError:
         return False
     return True
