@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from vmagent_marl.envs.spaces import joint_action_space, joint_observation_space
 from vmagent_marl.episodes import Episode
-from vmagent_marl.episodes.hdf5_writer import infos_of
-from vmagent_marl.episodes.minari_format import dataset_folder
+from vmagent_marl.episodes.storage.hdf5_writer import infos_of
+from vmagent_marl.episodes.storage.minari_format import dataset_folder
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.quiet_d3rlpy import ActionSpace
+from vmagent_marl.train.offline.quiet_d3rlpy import ActionSpace
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -34,11 +34,11 @@ from vmagent_marl.episodes import (
     recipe_for,
     record,
 )
-from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.policies import make_policy
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.d3rlpy_data import DecisionBuffer
-from vmagent_marl.train.decisions import read_decisions
+from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer
+from vmagent_marl.train.offline.decisions import read_decisions
 
 SERVERS = 16  # of the `recovering` scenario: 88 floats and a mask of 33
 POLICY = "server-best-fit"
@@ -47,7 +47,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from vmagent_marl.episodes import collect, recipe_for
-from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.episodes.storage.minari_format import own_metadata
 scenario, policy, fields, episodes = {arguments}
 recipe = recipe_for(scenario, policy, episodes=episodes, fields=fields, behaviour="peak")
 name = collect(recipe, overwrite=True, progress=False)

@@ -17,8 +17,8 @@ import tyro
 from packing import month_at
 from results import measured_at, write_section
 
-from vmagent_marl.episodes.intervals import Estimate
-from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.episodes.collecting.intervals import Estimate
+from vmagent_marl.episodes.collecting.reference import RANDOM
 from vmagent_marl.errors import TraceError
 from vmagent_marl.evaluation import Scores, evaluate
 from vmagent_marl.evaluation.demand import Demand, demand_of

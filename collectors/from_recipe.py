@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 
 from vmagent_marl.episodes import collect, load_recipe, write_card
-from vmagent_marl.episodes.minari_format import dataset_folder, own_metadata
+from vmagent_marl.episodes.storage.minari_format import dataset_folder, own_metadata
 
 
 @dataclass(frozen=True)

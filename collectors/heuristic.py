@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from vmagent_marl.episodes import collect, load_episodes, recipe_for
-from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.windows import Window
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes
-from vmagent_marl.episodes.recipe import behaviour_name
+from vmagent_marl.episodes.collecting.recipe import behaviour_name
 from vmagent_marl.windows import Window
 
 

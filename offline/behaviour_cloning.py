@@ -57,8 +57,8 @@ class Args:
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
     from vmagent_marl.train.comparison import print_comparison
-    from vmagent_marl.train.masked import FeatureEncoderFactory, MaskedBCConfig
-    from vmagent_marl.train.offline import train_offline
+    from vmagent_marl.train.offline.learning import train_offline
+    from vmagent_marl.train.offline.masked import FeatureEncoderFactory, MaskedBCConfig
 
     config = MaskedBCConfig(
         batch_size=args.batch_size,

@@ -66,9 +66,9 @@ class Args:
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
     from vmagent_marl.train.comparison import print_comparison
-    from vmagent_marl.train.masked import FeatureEncoderFactory, MaskedQFunctionFactory
-    from vmagent_marl.train.offline import train_offline
-    from vmagent_marl.train.quiet_d3rlpy import DiscreteCQLConfig
+    from vmagent_marl.train.offline.learning import train_offline
+    from vmagent_marl.train.offline.masked import FeatureEncoderFactory, MaskedQFunctionFactory
+    from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig
 
     config = DiscreteCQLConfig(
         batch_size=args.batch_size,

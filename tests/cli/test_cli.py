@@ -12,7 +12,7 @@ import vmagent_marl
 from vmagent_marl import catalog
 from vmagent_marl.cli import start
 from vmagent_marl.cli.main import main
-from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.errors import VmagentError
 
 VMS = "vmid,cpu,mem,at,lt\n" + "".join(f"{i},{1 + i % 4},{2 + i % 4},{i},50\n" for i in range(300))

@@ -8,8 +8,9 @@ import minari
 import pytest
 
 from vmagent_marl.cli.main import main
-from vmagent_marl.episodes import collect, recipe_for, reference
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder
+from vmagent_marl.episodes import collect, recipe_for
+from vmagent_marl.episodes.collecting import reference
+from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder
 
 NAME = "vmagent/region-prices/accept-always-v0"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vmagent_marl.episodes import reference
+from vmagent_marl.episodes.collecting import reference
 
 
 @pytest.fixture(autouse=True)

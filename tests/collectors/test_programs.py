@@ -10,7 +10,7 @@ import minari
 import pytest
 
 from vmagent_marl import catalog
-from vmagent_marl.episodes.minari_format import own_metadata
+from vmagent_marl.episodes.storage.minari_format import own_metadata
 
 PROGRAMS: dict[str, dict[str, Any]] = {
     "heuristic": {"policy": "worst-fit", "episodes": 3, "scenario": "tiny"},

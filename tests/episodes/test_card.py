@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for, write_card
-from vmagent_marl.episodes.card import card_of, normalised_return
-from vmagent_marl.episodes.minari_format import dataset_folder, load_dataset, own_metadata
+from vmagent_marl.episodes.collecting.card import card_of, normalised_return
+from vmagent_marl.episodes.storage.minari_format import dataset_folder, load_dataset, own_metadata
 from vmagent_marl.errors import UnknownNameError, VmagentError
 
 RECIPES = {

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmagent_marl.episodes import coverage, record
-from vmagent_marl.episodes.block import read_block, write_block
-from vmagent_marl.episodes.coverage import joined, statistics, tally
+from vmagent_marl.episodes import record
+from vmagent_marl.episodes.collecting import coverage
+from vmagent_marl.episodes.collecting.block import read_block, write_block
+from vmagent_marl.episodes.collecting.coverage import joined, statistics, tally
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of

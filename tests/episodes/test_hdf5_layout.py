@@ -13,9 +13,9 @@ from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage
 
 from vmagent_marl.episodes import Episode, load_episodes, record
-from vmagent_marl.episodes.figures import as_record
-from vmagent_marl.episodes.hdf5_reader import HDF5Reader
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, write_dataset
+from vmagent_marl.episodes.storage.figures import as_record
+from vmagent_marl.episodes.storage.hdf5_reader import HDF5Reader
+from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder, write_dataset
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import Scenario, load_scenario

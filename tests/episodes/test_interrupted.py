@@ -13,7 +13,12 @@ import pytest
 
 from vmagent_marl.episodes import collect, load_episodes, recipe_for
 from vmagent_marl.episodes import collect as collecting
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, own_metadata, sha256_of
+from vmagent_marl.episodes.storage.minari_format import (
+    FILE,
+    dataset_folder,
+    own_metadata,
+    sha256_of,
+)
 from vmagent_marl.errors import DatasetError, PolicyError
 from vmagent_marl.policies.checkpoint import FlatNetwork, NetworkShape, Training, save_policy
 
@@ -41,12 +46,12 @@ collect({recipe!r}, progress=False, overwrite={overwrite})
 """
 IN_RECORDING = "module.write_block = killed_after(2, module.write_block)"
 IN_WRITING = """
-from vmagent_marl.episodes.hdf5_writer import HDF5Writer
+from vmagent_marl.episodes.storage.hdf5_writer import HDF5Writer
 HDF5Writer.add = killed_after(5, HDF5Writer.add)
 """
 BEFORE_THE_NAME = "module.commit = killed_after(0, module.commit)"
 BETWEEN_THE_MOVES = """
-from vmagent_marl.episodes import staging
+from vmagent_marl.episodes.storage import staging
 moves = killed_after(1, os.replace)
 real = os.replace
 os.replace = lambda old, new: (moves if os.path.isdir(old) else real)(old, new)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vmagent_marl.episodes import intervals
+from vmagent_marl.episodes.collecting import intervals
 
 
 def test_episodes_that_overlap_share_a_block() -> None:

@@ -16,9 +16,9 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for
-from vmagent_marl.episodes.arrays import PARALLEL
-from vmagent_marl.episodes.derived import write_derived
-from vmagent_marl.episodes.mapped import open_mapped
+from vmagent_marl.episodes.views.arrays import PARALLEL
+from vmagent_marl.episodes.views.derived import write_derived
+from vmagent_marl.episodes.views.mapped import open_mapped
 from vmagent_marl.errors import DatasetError
 
 MANY = Recipe(
@@ -32,7 +32,7 @@ ONE = recipe_for("recovering", "best-fit", episodes=5, fields={"servers": 2})
 PROGRAM = """
 import json, sys
 import numpy as np
-from vmagent_marl.episodes.mapped import open_mapped
+from vmagent_marl.episodes.views.mapped import open_mapped
 
 def anonymous():  # kB; what is mapped from files is the system's, which drops it when it likes
     lines = open("/proc/self/status").read().splitlines()
@@ -95,7 +95,7 @@ def test_a_map_is_made_once_and_anew_when_the_file_changes(tmp_path: Path) -> No
 
 def test_a_copy_that_failed_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = collect(ONE, progress=False)
-    from vmagent_marl.episodes import mapped
+    from vmagent_marl.episodes.views import mapped
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")

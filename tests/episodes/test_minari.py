@@ -22,7 +22,7 @@ from vmagent_marl.episodes import (
     record,
     reference_scores,
 )
-from vmagent_marl.episodes.minari_format import (
+from vmagent_marl.episodes.storage.minari_format import (
     FILE,
     dataset_folder,
     dataset_id,

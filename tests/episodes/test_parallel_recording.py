@@ -12,12 +12,12 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from vmagent_marl.envs import parallel_env
-from vmagent_marl.episodes.arrays import agents_of, iterate_arrays
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, own_metadata
-from vmagent_marl.episodes.parallel_play import random_legal
-from vmagent_marl.episodes.parallel_recording import record_parallel
-from vmagent_marl.episodes.single_agent import agent_episodes, write_agent_datasets
-from vmagent_marl.episodes.verifying import verify
+from vmagent_marl.episodes.foreign.parallel_play import random_legal
+from vmagent_marl.episodes.foreign.parallel_recording import record_parallel
+from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder, own_metadata
+from vmagent_marl.episodes.verifying.verify import verify
+from vmagent_marl.episodes.views.arrays import agents_of, iterate_arrays
+from vmagent_marl.episodes.views.single_agent import agent_episodes, write_agent_datasets
 from vmagent_marl.errors import DatasetError, PolicyError, SettingError
 
 NAME = "games/countdown/random-v0"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vmagent_marl import windows
-from vmagent_marl.episodes.play import Played, play
+from vmagent_marl.episodes.recording.play import Played, play
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies import Heuristic, make_policy
 from vmagent_marl.policies.rollout import blank_tape, longer, roll
@@ -69,7 +69,9 @@ def test_threads_do_not_matter(
     chosen = episodes(scenario, 5)
     results = []
     for threads in (1, 2, 7):
-        monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda threads=threads: threads)
+        monkeypatch.setattr(
+            "vmagent_marl.episodes.recording.play.cpus", lambda threads=threads: threads
+        )
         results.append(play(scenario, make_policy(policy), chosen, batch=4))
     assert results[0] == results[1] == results[2]
 
@@ -78,7 +80,7 @@ def test_threads_do_not_matter(
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="has no fork")
 def test_a_forked_process_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not its parent's, which do not run there: it would wait for them for ever."""
-    monkeypatch.setattr("vmagent_marl.episodes.play.cpus", lambda: 2)
+    monkeypatch.setattr("vmagent_marl.episodes.recording.play.cpus", lambda: 2)
     scenario, policy = load_scenario("tiny"), make_policy("first-fit")
     chosen = episodes(scenario, 2)
     play(scenario, policy, chosen)

@@ -9,8 +9,8 @@ import yaml
 
 from vmagent_marl import catalog
 from vmagent_marl.episodes import Player, Recipe, collect, load_recipe, recipe_for, recipe_hash
-from vmagent_marl.episodes.minari_format import dataset_id, own_metadata
-from vmagent_marl.episodes.recipe import behaviour_name
+from vmagent_marl.episodes.collecting.recipe import behaviour_name
+from vmagent_marl.episodes.storage.minari_format import dataset_id, own_metadata
 from vmagent_marl.errors import PolicyError, ScenarioError, SettingError, UnknownNameError
 from vmagent_marl.trace import synthetic_month, write_lifetimes
 

@@ -9,7 +9,12 @@ import pytest
 
 from vmagent_marl.episodes import Player, Recipe, collect
 from vmagent_marl.episodes import collect as collecting
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, own_metadata, sha256_of
+from vmagent_marl.episodes.storage.minari_format import (
+    FILE,
+    dataset_folder,
+    own_metadata,
+    sha256_of,
+)
 
 RECIPE = Recipe(
     scenario="recovering",

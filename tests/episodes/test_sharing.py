@@ -16,8 +16,8 @@ import pytest
 from minari.namespace import list_local_namespaces
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes
-from vmagent_marl.episodes.minari_format import dataset_folder
-from vmagent_marl.episodes.verifying import verify
+from vmagent_marl.episodes.storage.minari_format import dataset_folder
+from vmagent_marl.episodes.verifying.verify import verify
 
 RECIPE = Recipe(
     scenario="region-prices",

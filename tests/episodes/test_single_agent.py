@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for
-from vmagent_marl.episodes.arrays import agents_of, iterate_arrays
-from vmagent_marl.episodes.single_agent import agent_episodes, write_agent_datasets
+from vmagent_marl.episodes.views.arrays import agents_of, iterate_arrays
+from vmagent_marl.episodes.views.single_agent import agent_episodes, write_agent_datasets
 from vmagent_marl.errors import DatasetError, UnknownNameError
 
 MANY = Recipe(

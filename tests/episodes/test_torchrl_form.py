@@ -13,9 +13,9 @@ import pytest
 from adapters.libraries import need
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for
-from vmagent_marl.episodes.arrays import iterate_arrays
-from vmagent_marl.episodes.tensordicts import load_tensordict
-from vmagent_marl.episodes.torchrl_form import export_torchrl
+from vmagent_marl.episodes.views.arrays import iterate_arrays
+from vmagent_marl.episodes.views.tensordicts import load_tensordict
+from vmagent_marl.episodes.views.torchrl_form import export_torchrl
 from vmagent_marl.errors import DatasetError
 
 MANY = Recipe(

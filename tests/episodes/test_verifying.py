@@ -12,11 +12,18 @@ import h5py
 import numpy as np
 import pytest
 
-from vmagent_marl.episodes import Player, Recipe, auditing, collect, recipe_for, reference
-from vmagent_marl.episodes.derived import with_suffix
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, load_dataset, sha256_of
-from vmagent_marl.episodes.torchrl_form import export_torchrl
-from vmagent_marl.episodes.verifying import require, verify
+from vmagent_marl.episodes import Player, Recipe, collect, recipe_for
+from vmagent_marl.episodes.collecting import reference
+from vmagent_marl.episodes.storage.minari_format import (
+    FILE,
+    dataset_folder,
+    load_dataset,
+    sha256_of,
+)
+from vmagent_marl.episodes.verifying import auditing
+from vmagent_marl.episodes.verifying.verify import require, verify
+from vmagent_marl.episodes.views.derived import with_suffix
+from vmagent_marl.episodes.views.torchrl_form import export_torchrl
 from vmagent_marl.errors import DatasetError, UnknownNameError
 
 ONE = recipe_for("recovering", "best-fit", epsilon=0.2, episodes=4, fields={"servers": 2}, seed=3)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vmagent_marl.episodes.intervals import Estimate, mean_interval
+from vmagent_marl.episodes.collecting.intervals import Estimate, mean_interval
 from vmagent_marl.evaluation import statistics as st
 
 

@@ -1,6 +1,6 @@
 """The greedy rule that sees everything: a reference, and no rule that clusters can follow."""
 
-from vmagent_marl.episodes.reference import reference_scores
+from vmagent_marl.episodes.collecting.reference import reference_scores
 from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import make_policy, policy_names
 from vmagent_marl.scenario import load_scenario

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from vmagent_marl import catalog
-from vmagent_marl.episodes.play import play
+from vmagent_marl.episodes.recording.play import play
 from vmagent_marl.policies import make_policy, policy_names
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.windows import episode_of

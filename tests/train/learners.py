@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmagent_marl.train.masked import (
+from vmagent_marl.train.offline.masked import (
     FeatureEncoderFactory,
     MaskedBCConfig,
     MaskedQFunctionFactory,
 )
-from vmagent_marl.train.quiet_d3rlpy import DiscreteCQLConfig
+from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig
 
 
 def cql(*, hidden: tuple[int, ...] = (16,), **fields: Any) -> Any:

@@ -13,7 +13,7 @@ from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
 from vmagent_marl import windows
-from vmagent_marl.episodes.minari_format import OWN
+from vmagent_marl.episodes.storage.minari_format import OWN
 from vmagent_marl.policies import Policy
 from vmagent_marl.scenario import Scenario, load_scenario
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from train.recordings import record, save, small_region, tagged
 
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder
+from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
-from vmagent_marl.train.d3rlpy_data import DecisionBuffer, trajectories
-from vmagent_marl.train.decisions import read_decisions
-from vmagent_marl.train.quiet_d3rlpy import TransitionMiniBatch
-from vmagent_marl.train.semi_markov import Recorded, decided
+from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer, trajectories
+from vmagent_marl.train.offline.decisions import read_decisions
+from vmagent_marl.train.offline.quiet_d3rlpy import TransitionMiniBatch
+from vmagent_marl.train.offline.semi_markov import Recorded, decided
 
 FEATURES, ACTIONS = 4, 5
 SHAPES = [(0, 6, True), (1, 9, False), (2, 1, True), (3, 1, False), (4, 12, True)]  # number, T, end
@@ -253,7 +253,7 @@ def test_two_data_sets_make_one() -> None:
 
 
 def test_d3rlpy_fits_on_the_buffer() -> None:
-    from vmagent_marl.train.masked import FeatureEncoderFactory, MaskedBCConfig
+    from vmagent_marl.train.offline.masked import FeatureEncoderFactory, MaskedBCConfig
 
     name, _ = save_tagged(1)
     learner = MaskedBCConfig(batch_size=4, encoder_factory=FeatureEncoderFactory([8])).create()

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vmagent_marl.policies.networks import ILLEGAL, NetworkShape
-from vmagent_marl.train.masked import (
+from vmagent_marl.train.offline.masked import (
     FeatureEncoderFactory,
     MaskedBCConfig,
     MaskedQFunctionFactory,
     network_of,
 )
-from vmagent_marl.train.quiet_d3rlpy import DiscreteCQLConfig, TransitionMiniBatch
+from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig, TransitionMiniBatch
 
 FEATURES, ACTIONS = 3, 5
 SHAPE = NetworkShape(FEATURES, 0, ACTIONS, (16, 16))

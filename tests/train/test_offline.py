@@ -14,15 +14,15 @@ from train.learners import bc, cql
 from train.recordings import record, small_region
 
 from vmagent_marl.episodes import Recipe, collect, recipe_for
-from vmagent_marl.episodes.minari_format import FILE, dataset_folder, sha256_of
+from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder, sha256_of
 from vmagent_marl.errors import DatasetError, SettingError, UnknownNameError
 from vmagent_marl.policies import Policy, make_policy
 from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Simulator
-from vmagent_marl.train.offline import _Run, train_offline
-from vmagent_marl.train.quiet_d3rlpy import DiscreteBC
+from vmagent_marl.train.offline.learning import _Run, train_offline
+from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBC
 from vmagent_marl.train.validation import Score, Validation
 
 SHORT: dict[str, Any] = {

@@ -62,7 +62,7 @@ def collect(
     """
     from vmagent_marl.episodes import collect as build
     from vmagent_marl.episodes import load_recipe, recipe_for, write_card
-    from vmagent_marl.episodes.minari_format import dataset_folder, dataset_id
+    from vmagent_marl.episodes.storage.minari_format import dataset_folder, dataset_id
 
     decided = {
         "scenario": scenario,

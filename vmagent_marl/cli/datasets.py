@@ -67,7 +67,7 @@ def dataset(command: Command) -> None:
 def _list() -> None:
     import minari
 
-    from vmagent_marl.episodes.minari_format import dataset_folder
+    from vmagent_marl.episodes.storage.minari_format import dataset_folder
 
     dataset_folder("")  # says what to do where there is no place for data sets
     table = Table(box=None, show_header=False)
@@ -84,8 +84,8 @@ def _list() -> None:
 
 def _told(metadata: dict[str, Any]) -> str:
     """How large a data set is, and what was recorded."""
-    from vmagent_marl.episodes.arrays import FORM
-    from vmagent_marl.episodes.minari_format import OWN
+    from vmagent_marl.episodes.storage.minari_format import OWN
+    from vmagent_marl.episodes.views.arrays import FORM
 
     size = (
         f"{int(metadata['total_episodes']):,} episodes, {int(metadata['total_steps']):,} "
@@ -101,10 +101,10 @@ def _told(metadata: dict[str, Any]) -> str:
 
 
 def _show(name: str) -> None:
-    from vmagent_marl.episodes.arrays import FORM
-    from vmagent_marl.episodes.card import CARD, card_of
-    from vmagent_marl.episodes.derived import form_card
-    from vmagent_marl.episodes.minari_format import OWN, dataset_folder, load_dataset
+    from vmagent_marl.episodes.collecting.card import card_of
+    from vmagent_marl.episodes.storage.minari_format import CARD, OWN, dataset_folder, load_dataset
+    from vmagent_marl.episodes.views.arrays import FORM
+    from vmagent_marl.episodes.views.derived import form_card
 
     metadata = load_dataset(name).storage.metadata
     card = dataset_folder(name) / CARD
@@ -120,7 +120,7 @@ def _show(name: str) -> None:
 
 
 def _verify(command: Verify) -> None:
-    from vmagent_marl.episodes.verifying import require, verify
+    from vmagent_marl.episodes.verifying.verify import require, verify
 
     console, checks = Console(highlight=False, soft_wrap=True), []
     for check in verify(command.name, trace=command.trace, progress=not command.quiet):
@@ -130,8 +130,8 @@ def _verify(command: Verify) -> None:
 
 
 def _export(command: Export) -> None:
-    from vmagent_marl.episodes.single_agent import write_agent_datasets
-    from vmagent_marl.episodes.torchrl_form import export_torchrl
+    from vmagent_marl.episodes.views.single_agent import write_agent_datasets
+    from vmagent_marl.episodes.views.torchrl_form import export_torchrl
 
     write = write_agent_datasets if command.to == "agents" else export_torchrl
     made = write(command.name, overwrite=command.overwrite, progress=not command.quiet)

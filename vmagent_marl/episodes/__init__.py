@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmagent_marl.episodes.card import write_card
-from vmagent_marl.episodes.collecting import collect
-from vmagent_marl.episodes.episode import Episode
-from vmagent_marl.episodes.recipe import Player, Recipe, load_recipe, recipe_for, recipe_hash
-from vmagent_marl.episodes.record import Mixture, record
-from vmagent_marl.episodes.reference import References, reference_scores
+from vmagent_marl.episodes.collecting.card import write_card
+from vmagent_marl.episodes.collecting.collect import collect
+from vmagent_marl.episodes.collecting.recipe import (
+    Player,
+    Recipe,
+    load_recipe,
+    recipe_for,
+    recipe_hash,
+)
+from vmagent_marl.episodes.collecting.reference import References, reference_scores
+from vmagent_marl.episodes.recording.episode import Episode
+from vmagent_marl.episodes.recording.record import Mixture, record
 
 if TYPE_CHECKING:
     from minari import MinariDataset
@@ -32,7 +38,7 @@ __all__ = [
 
 
 def load_episodes(dataset: str | MinariDataset) -> list[Episode]:
-    """See `vmagent_marl.episodes.hdf5_reader.load_episodes`, which brings Minari along."""
-    from vmagent_marl.episodes.hdf5_reader import load_episodes as load
+    """See `vmagent_marl.episodes.storage.hdf5_reader.load_episodes`, which brings Minari along."""
+    from vmagent_marl.episodes.storage.hdf5_reader import load_episodes as load
 
     return load(dataset)

@@ -1,7 +1,7 @@
 """How good policies are: episodes on held-out windows, scores with intervals, and reports."""
 
-from vmagent_marl.episodes.intervals import Estimate
-from vmagent_marl.episodes.play import Played, play
+from vmagent_marl.episodes.collecting.intervals import Estimate
+from vmagent_marl.episodes.recording.play import Played, play
 from vmagent_marl.evaluation.bounds import Bound, bound_of
 from vmagent_marl.evaluation.evaluating import ALL, evaluate
 from vmagent_marl.evaluation.json_form import to_json, write_json

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vmagent_marl.episodes.play import play
-from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.episodes.collecting.reference import RANDOM
+from vmagent_marl.episodes.recording.play import play
 from vmagent_marl.errors import PolicyError, ScenarioError, SettingError
 from vmagent_marl.evaluation.bounds import bound_of, lost_bound_of
 from vmagent_marl.evaluation.scores import Result, Scores

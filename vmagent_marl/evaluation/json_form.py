@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vmagent_marl.episodes.intervals import Estimate
+from vmagent_marl.episodes.collecting.intervals import Estimate
 from vmagent_marl.evaluation import statistics
 from vmagent_marl.evaluation.scores import Result, Scores
 from vmagent_marl.files import replacing

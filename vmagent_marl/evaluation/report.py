@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmagent_marl.episodes.intervals import Estimate
-from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.episodes.collecting.intervals import Estimate
+from vmagent_marl.episodes.collecting.reference import RANDOM
 from vmagent_marl.evaluation.scores import Result, Scores
 from vmagent_marl.evaluation.title import title_of
 

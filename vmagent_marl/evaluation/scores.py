@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.episodes import intervals
-from vmagent_marl.episodes.intervals import Estimate, Floats
-from vmagent_marl.episodes.play import Played
-from vmagent_marl.episodes.reference import RANDOM
+from vmagent_marl.episodes.collecting import intervals
+from vmagent_marl.episodes.collecting.intervals import Estimate, Floats
+from vmagent_marl.episodes.collecting.reference import RANDOM
+from vmagent_marl.episodes.recording.play import Played
 from vmagent_marl.errors import unknown_name
 from vmagent_marl.evaluation import statistics
 from vmagent_marl.evaluation.bounds import Bound

@@ -11,7 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vmagent_marl.episodes.intervals import RESAMPLES, Estimate, Floats, mean_interval, percentiles
+from vmagent_marl.episodes.collecting.intervals import (
+    RESAMPLES,
+    Estimate,
+    Floats,
+    mean_interval,
+    percentiles,
+)
 
 Statistic = Callable[[Floats], Floats]  # (n, values) -> (n,)
 

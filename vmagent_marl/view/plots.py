@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vmagent_marl.episodes.intervals import Estimate, mean_interval
+from vmagent_marl.episodes.collecting.intervals import Estimate, mean_interval
 from vmagent_marl.errors import SettingError, nearest
 from vmagent_marl.evaluation import Scores, title_of
 from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number

@@ -1,0 +1,151 @@
+"""The card of a data set: how it was made, what it holds and how to load it, in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vmagent_marl.episodes.collecting.intervals import Estimate, normalised
+from vmagent_marl.episodes.collecting.reference import RANDOM
+from vmagent_marl.files import replacing
+
+
+def write_card(name: str, path: str | Path | None = None) -> str:
+    """The card of a data set by its id; written to `path` where one is given."""
+    from vmagent_marl.episodes.storage.minari_format import load_dataset
+
+    text = card_of(load_dataset(name).storage.metadata)
+    if path is not None:
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+    return text
+
+
+def card_of(metadata: Mapping[str, Any]) -> str:
+    """The card from a data set's metadata."""
+    from vmagent_marl.episodes.storage.minari_format import OWN
+
+    own, name = metadata[OWN], metadata["dataset_id"]
+    parts = [
+        f"# {name}\n\n{metadata['description']}",
+        _made(own),
+        _holds(own["statistics"]),
+        _scores(own["references"], own["statistics"]),
+        _load(name, own["statistics"]["agents"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def normalised_return(value: float, references: Mapping[str, Any]) -> float | None:
+    """A return as `normalised` by the references that are stored with a data set."""
+    returns, nan = references["returns"], math.nan
+    known = {key: nan if x is None else x for key, x in references["best_less_random"].items()}
+    best = returns[references["best_policy"]]
+    return normalised(value, returns[RANDOM], best, Estimate(**known))
+
+
+def _made(own: Mapping[str, Any]) -> str:
+    recipe, trace, scenario = own["recipe"], own["trace"], own["scenario"]
+    total = sum(player["weight"] for player in recipe["policies"])
+    played = own["statistics"]["component_episodes"]
+    rows = [
+        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} "
+        f"| {played.get(str(i), 0)} |"
+        for i, player in enumerate(recipe["policies"])
+    ]
+    versions = ", ".join(f"{package} {version}" for package, version in own["versions"].items())
+    return "\n".join(
+        [
+            "## How it was made",
+            "",
+            f"- Scenario `{scenario['name']}`: {scenario['description']}",
+            f"- Trace `{trace['name']}` ({trace['requests']:,} requests, sha256 "
+            f"`{trace['fingerprint'][:16]}`), window `{own['window']}`, seed {own['seed']}",
+            f"- Recipe hash `{own['recipe_hash']}`",
+            f"- sha256 of `main_data.hdf5`: `{own['sha256']}`",
+            f"- Made with {versions}",
+            "",
+            "| component | policy | epsilon | share | episodes |",
+            "|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _holds(held: Mapping[str, Any]) -> str:
+    quantiles = ", ".join(
+        f"{float(share):.0%} {value:.4g}" for share, value in held["return_quantiles"].items()
+    )
+    most = math.log(held["actions"])
+    rows = [
+        ("episodes", f"{held['episodes']:,}, of which {held['terminated']:,} terminated"),
+        ("transitions", f"{held['transitions']:,} of {held['agents']} agents"),
+        ("length", f"mean {held['length_mean']:.1f}, longest {held['length_max']:,}"),
+        ("return (team's mean)", f"{held['return_mean']:.4g} ± {held['return_sd']:.4g} (sd)"),
+        ("return, quantiles", quantiles),
+        ("return of each agent", ", ".join(f"{x:.4g}" for x in held["agent_return_mean"])),
+        ("acceptance", f"{held['acceptance']:.4f} of the VMs offered were placed"),
+        ("agents reached", f"{held['reached']:.3f} of the answers counted"),
+        ("mask density", f"{held['mask_density']:.3f} of the actions were legal"),
+        ("action entropy", f"{held['entropy']:.3f} nats of at most {most:.3f}"),
+        ("actions taken", f"{held['actions_taken']} of {held['actions']}"),
+        ("state-action coverage", f"{held['coverage']:.3f} unlike pairs an answer"),
+    ]
+    table = [f"| {name} | {value} |" for name, value in rows]
+    note = (
+        "A pair is an agent's own servers and request, shares rounded to 1/16, with its action; "
+        "action entropy and coverage count the answers of agents that were reached."
+    )
+    return "\n".join(["## What it holds", "", "| | |", "|---|---|", *table, "", note])
+
+
+def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
+    ranked = sorted(references["returns"].items(), key=lambda item: -item[1])
+    recorded = references["recorded_return"]
+    score = normalised_return(recorded, references)
+    undefined = "undefined (random play is not told apart from the best)"
+    shown = undefined if score is None else f"{score:.3f}"
+    first = "" if references["episodes"] == held["episodes"] else f"first {references['episodes']} "
+    return "\n".join(
+        [
+            "## Reference scores",
+            "",
+            f"Mean returns from the same starts as the data's {first}episodes, for every policy. "
+            f"`ref_min_score` is that of random legal play, `ref_max_score` that of the best "
+            f"heuristic, `{references['best_policy']}`. The data's own mean from these starts is "
+            f"{recorded:.4g}, its normalised score {shown}.",
+            "",
+            "| policy | return |",
+            "|---|---|",
+            *(f"| `{name}` | {value:.4g} |" for name, value in ranked),
+        ]
+    )
+
+
+def _load(name: str, agents: int) -> str:
+    stacked = "" if agents == 1 else f", with {agents} agents stacked"
+    return f"""## How to load it
+
+With Minari, one dictionary of arrays an episode{stacked}:
+
+```python
+import minari
+
+dataset = minari.load_dataset("{name}")
+episode = dataset[0]
+observations = episode.observations["observation"]
+masks = episode.observations["action_mask"]
+print(observations.shape, masks.shape, episode.actions.shape, episode.rewards.sum())
+environment = dataset.recover_environment()
+```
+
+With an axis of agents, (T, K, ...), as offline multi-agent code expects:
+
+```python
+from vmagent_marl.episodes import load_episodes
+
+episodes = load_episodes("{name}")
+print(episodes[0].actions.shape, episodes[0].agent_rewards.shape, episodes[0].metrics)
+```"""

@@ -1,0 +1,1 @@
+"""Recording anybody's parallel environment."""

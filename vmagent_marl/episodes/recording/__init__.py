@@ -1,0 +1,1 @@
+"""A policy at play, as episodes of arrays."""

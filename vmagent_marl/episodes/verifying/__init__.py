@@ -1,0 +1,1 @@
+"""Whether a data set holds what it says."""

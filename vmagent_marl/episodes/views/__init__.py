@@ -1,0 +1,1 @@
+"""What others read: arrays by agent, single agents, TorchRL, memory maps."""

@@ -1,0 +1,1 @@
+"""Learning from recordings: Minari data sets, d3rlpy's learners, masks."""
