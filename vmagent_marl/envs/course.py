@@ -1,4 +1,4 @@
-"""A batch of environments that play one course of episodes, for the libraries that batch."""
+"""A batch of environments that play one course of episodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.envs.game import as_scenario
 from vmagent_marl.errors import SettingError
+from vmagent_marl.sim import Episode
 from vmagent_marl.windows import episode_of, rows_of
 
 
@@ -36,14 +37,12 @@ class Course:
 
     def begin(self, which: NDArray[Any]) -> None:
         """The next episodes in these environments; the others go on."""
-        episodes = {}
-        for b in which.tolist():
-            episodes[b] = episode_of(
-                self.scenario,
-                self.simulator.trace,
-                self.window,
-                seed=self.seed,
-                number=self.number,
-            )
-            self.number += 1
-        self.simulator.reset(episodes)
+        self.simulator.reset({b: self.take() for b in which.tolist()})
+
+    def take(self) -> Episode:
+        """The next episode, which nobody else will play."""
+        episode = episode_of(
+            self.scenario, self.simulator.trace, self.window, seed=self.seed, number=self.number
+        )
+        self.number += 1
+        return episode
