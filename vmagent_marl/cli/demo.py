@@ -42,13 +42,13 @@ class Act:
 ACTS = (
     Act(
         "region-prices",
-        "region-prices-mixed",
+        "region-prices/mixed",
         steps={"masked CQL": 6000, "behaviour cloning": 3000},
         episodes=20,
     ),
     Act(
         "recovering",
-        "recovering-noisy",
+        "recovering/noisy-10",
         steps={"masked CQL": 5000, "behaviour cloning": 5000},
         episodes=100,
     ),

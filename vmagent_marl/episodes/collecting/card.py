@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vmagent_marl.episodes.collecting.histogram import histogram
 from vmagent_marl.episodes.collecting.intervals import Estimate, normalised
+from vmagent_marl.episodes.collecting.loading import how_to_load
 from vmagent_marl.episodes.collecting.reference import RANDOM
 from vmagent_marl.files import replacing
 
@@ -33,9 +35,14 @@ def card_of(metadata: Mapping[str, Any]) -> str:
         _made(own),
         _holds(own["statistics"]),
         _scores(own["references"], own["statistics"]),
-        _load(name, own["statistics"]["agents"]),
+        how_to_load(name, own["statistics"]["agents"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def score_of(own: Mapping[str, Any]) -> float | None:
+    """The normalised score of a data set by what `collect` wrote about it; None: undefined."""
+    return normalised_return(own["references"]["recorded_return"], own["references"])
 
 
 def normalised_return(value: float, references: Mapping[str, Any]) -> float | None:
@@ -81,7 +88,7 @@ def _holds(held: Mapping[str, Any]) -> str:
     most = math.log(held["actions"])
     rows = [
         ("episodes", f"{held['episodes']:,}, of which {held['terminated']:,} terminated"),
-        ("transitions", f"{held['transitions']:,} of {held['agents']} agents"),
+        ("transitions", f"{held['transitions']:,} of {_agents(held['agents'])}"),
         ("length", f"mean {held['length_mean']:.1f}, longest {held['length_max']:,}"),
         ("return (team's mean)", f"{held['return_mean']:.4g} ± {held['return_sd']:.4g} (sd)"),
         ("return, quantiles", quantiles),
@@ -93,12 +100,26 @@ def _holds(held: Mapping[str, Any]) -> str:
         ("actions taken", f"{held['actions_taken']} of {held['actions']}"),
         ("state-action coverage", f"{held['coverage']:.3f} unlike pairs an answer"),
     ]
+    if held["agents"] > 1:
+        each = ", ".join(f"{share:.3f}" for share in held["agent_coverage"])
+        rows += [
+            ("coverage of each agent", f"{each} unlike pairs an answer of its own"),
+            ("joint coverage", f"{held['joint_coverage']:.3f} unlike pairs a transition"),
+        ]
     table = [f"| {name} | {value} |" for name, value in rows]
     note = (
         "A pair is an agent's own servers and request, shares rounded to 1/16, with its action; "
         "action entropy and coverage count the answers of agents that were reached."
     )
-    return "\n".join(["## What it holds", "", "| | |", "|---|---|", *table, "", note])
+    if held["agents"] > 1:
+        note += " A joint pair is all agents' at one request, whoever was reached."
+    drawn = histogram(held["return_histogram"], held["return_min"], held["return_max"])
+    picture = f"Episodes by their return:\n\n```\n{drawn}\n```"
+    return "\n".join(["## What it holds", "", "| | |", "|---|---|", *table, "", note, "", picture])
+
+
+def _agents(number: int) -> str:
+    return "one agent" if number == 1 else f"{number} agents"
 
 
 def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
@@ -122,30 +143,3 @@ def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
             *(f"| `{name}` | {value:.4g} |" for name, value in ranked),
         ]
     )
-
-
-def _load(name: str, agents: int) -> str:
-    stacked = "" if agents == 1 else f", with {agents} agents stacked"
-    return f"""## How to load it
-
-With Minari, one dictionary of arrays an episode{stacked}:
-
-```python
-import minari
-
-dataset = minari.load_dataset("{name}")
-episode = dataset[0]
-observations = episode.observations["observation"]
-masks = episode.observations["action_mask"]
-print(observations.shape, masks.shape, episode.actions.shape, episode.rewards.sum())
-environment = dataset.recover_environment()
-```
-
-With an axis of agents, (T, K, ...), as offline multi-agent code expects:
-
-```python
-from vmagent_marl.episodes import load_episodes
-
-episodes = load_episodes("{name}")
-print(episodes[0].actions.shape, episodes[0].agent_rewards.shape, episodes[0].metrics)
-```"""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmagent_marl import catalog, settings
+from vmagent_marl import settings
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.errors import SettingError
@@ -22,7 +22,7 @@ from vmagent_marl.trace import Trace
 from vmagent_marl.trace.source import SYNTHETIC
 from vmagent_marl.windows import Window
 
-FORMAT = 2  # of what is stored; a new one makes other data sets of the same recipes
+FORMAT = 3  # of what is stored; a new one makes other data sets of the same recipes
 Scalar = bool | int | float | str | None
 Field = Scalar | dict[str, Scalar] | tuple[Scalar | dict[str, Scalar], ...]
 
@@ -38,10 +38,10 @@ class Player:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is played by whom, how often and from which seed. Paths are relative to the recipe."""
+    """What is played by whom, how often and from which seed: one tier of a file of recipes."""
 
     scenario: str  # name on the shelf, or the path of a YAML file
-    behaviour: str  # last part of the id: vmagent/<scenario>/<behaviour>-v0
+    behaviour: str  # the tier's name, last part of the id: vmagent/<scenario>/<behaviour>-v0
     policies: tuple[Player, ...]
     episodes: int
     description: str = ""
@@ -85,32 +85,6 @@ class Recipe:
         """Plain values for JSON."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
-
-
-def load_recipe(name: str | Path) -> Recipe:
-    """A recipe from the shelf by name, or from a YAML file by path.
-
-    Raises `UnknownNameError` for a name that is on no shelf, and `SettingError` with file, line and
-    key for what makes no data set.
-    """
-    file = Path(name) if catalog.is_path(name) else catalog.find("datasets", str(name))
-    data, lines = settings.read_mapping(file)
-    recipe = settings.build(Recipe, data, str(file), lines)
-
-    def beside(path: str) -> str:
-        return str(file.parent / path)
-
-    return dataclasses.replace(
-        recipe,
-        scenario=beside(recipe.scenario) if catalog.is_path(recipe.scenario) else recipe.scenario,
-        trace=beside(recipe.trace) if recipe.trace not in (None, SYNTHETIC) else recipe.trace,
-        policies=tuple(
-            dataclasses.replace(player, name=beside(player.name))
-            if player.name.endswith(CHECKPOINT)
-            else player
-            for player in recipe.policies
-        ),
-    )
 
 
 def recipe_for(
