@@ -115,7 +115,7 @@ def test_collect_and_refuse_to_overwrite(capsys, trace, tmp_path):
 def test_a_recipe_on_another_trace_keeps_its_id_and_tells_the_trace(capsys, trace, tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(
-        "scenario: tiny\nbehaviour: small\nepisodes: 2\npolicies: [{name: first-fit}]\n"
+        "scenario: tiny\nepisodes: 2\ntiers:\n  small: {policies: [{name: first-fit}]}\n"
     )
     made = []
     for options in ([], ["--trace", str(trace), "--overwrite"]):
@@ -126,7 +126,7 @@ def test_a_recipe_on_another_trace_keeps_its_id_and_tells_the_trace(capsys, trac
     assert [own["trace"]["name"] for own in made] == ["inline", "vms"]
     assert made[1]["scenario"]["trace"] == str(trace)
     told = fails(capsys, "collect", "--recipe", str(recipe))
-    assert told.endswith("exists already: give --overwrite")
+    assert "there already, by another recipe" in told
 
 
 def test_trace_commands(capsys, trace, tmp_path):

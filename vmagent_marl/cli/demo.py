@@ -49,7 +49,7 @@ ACTS = (
     Act(
         "recovering",
         "recovering/noisy-10",
-        steps={"masked CQL": 5000, "behaviour cloning": 5000},
+        steps={"masked CQL": 5000, "behaviour cloning": 8000},
         episodes=100,
     ),
 )

@@ -17,6 +17,8 @@ from vmagent_marl.files import check_writable
 if TYPE_CHECKING:
     from vmagent_marl.episodes.collecting.family import Outcome
 
+WIDTH = 84  # of the table: no figure is cut off
+
 
 def collect_recipes(
     recipe: str | None, *, trace: str | None, card: Path | None, **options: Any
@@ -48,7 +50,7 @@ def collect_recipes(
         made.append(outcome)
     if not alone:
         console = Console()
-        console.print(_table(made))
+        console.print(_table(made), width=max(console.width, WIDTH))
     if card is None:
         return
     if alone:
@@ -60,9 +62,9 @@ def collect_recipes(
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    from vmagent_marl.episodes.collecting.page import figures_of, shown_score
+    from vmagent_marl.episodes.collecting.page import figures_of, shown_return, shown_score
 
-    table = Table(box=None)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("data set", style="cyan", no_wrap=True)
     for heading in ("transitions", "MB", "return", "score", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -72,7 +74,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
             outcome.name,
             f"{held.transitions:,}",
             f"{held.megabytes:,.1f}",
-            f"{held.mean:.4g} ± {held.sd:.3g}",
+            f"{shown_return(held.mean)} ± {shown_return(held.sd)}",
             shown_score(held.score),
             "-" if outcome.seconds is None else f"{outcome.seconds:.1f}",
         )

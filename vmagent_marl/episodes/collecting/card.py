@@ -127,7 +127,7 @@ def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
     recorded = references["recorded_return"]
     score = normalised_return(recorded, references)
     undefined = "undefined (random play is not told apart from the best)"
-    shown = undefined if score is None else f"{score:.3f}"
+    shown = undefined if score is None else f"{round(score, 3) + 0.0:.3f}"  # no -0.000
     first = "" if references["episodes"] == held["episodes"] else f"first {references['episodes']} "
     return "\n".join(
         [

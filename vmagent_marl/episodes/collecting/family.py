@@ -72,7 +72,7 @@ def _planned(recipe: Recipe) -> tuple[str, str]:
 
 
 def _is_whole(name: str, recipe: Recipe, scenario: Scenario) -> bool:
-    """Whether a data set is the one that the recipe makes, to the byte."""
+    """Whether a data set is the one that the recipe makes, to the byte, and says so."""
     from vmagent_marl.episodes.storage.minari_format import (
         FILE,
         dataset_folder,
@@ -86,4 +86,5 @@ def _is_whole(name: str, recipe: Recipe, scenario: Scenario) -> bool:
     except (VmagentError, OSError, ValueError):  # broken, or somebody else's
         return False
     made_by = recipe_hash(recipe, scenario, scenario.load_trace())
-    return bool(own["recipe_hash"] == made_by and own["sha256"] == digest)
+    said = own["recipe"]["description"] == recipe.description  # it decides no byte of the data
+    return bool(own["recipe_hash"] == made_by and own["sha256"] == digest and said)

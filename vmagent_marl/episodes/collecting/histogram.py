@@ -21,7 +21,7 @@ def histogram(counts: Sequence[int], low: float, high: float) -> str:
     ends = f"{low:.4g}", f"{high:.4g}"
     room = WIDTH * len(counts)
     lines.append(f"{0:>{len(label)}} └{'─' * room}")
-    lines.append(f"{'':{len(label)}}  {ends[0]}{ends[1]:>{max(1, room - len(ends[0]))}}")
+    lines.append(f"{'':{len(label)}}  {ends[0]} {ends[1]:>{max(1, room - 1 - len(ends[0]))}}")
     return "\n".join(lines)
 
 
