@@ -55,13 +55,6 @@ def normalised_return(value: float, references: Mapping[str, Any]) -> float | No
 
 def _made(own: Mapping[str, Any]) -> str:
     recipe, trace, scenario = own["recipe"], own["trace"], own["scenario"]
-    total = sum(player["weight"] for player in recipe["policies"])
-    played = own["statistics"]["component_episodes"]
-    rows = [
-        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} "
-        f"| {played.get(str(i), 0)} |"
-        for i, player in enumerate(recipe["policies"])
-    ]
     versions = ", ".join(f"{package} {version}" for package, version in own["versions"].items())
     return "\n".join(
         [
@@ -74,11 +67,24 @@ def _made(own: Mapping[str, Any]) -> str:
             f"- sha256 of `main_data.hdf5`: `{own['sha256']}`",
             f"- Made with {versions}",
             "",
-            "| component | policy | epsilon | share | episodes |",
-            "|---|---|---|---|---|",
-            *rows,
+            *_players(recipe, own["statistics"]["component_episodes"]),
         ]
     )
+
+
+def _players(recipe: Mapping[str, Any], played: Mapping[str, int]) -> list[str]:
+    """A table of who played what share of it."""
+    total = sum(player["weight"] for player in recipe["policies"])
+    rows = [
+        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} |"
+        for i, player in enumerate(recipe["policies"])
+    ]
+    if recipe.get("per") == "step":
+        head = ["| part | policy | epsilon | share |", "|---|---|---|---|"]
+        return ["Each answer is given by one of these, drawn anew:", "", *head, *rows]
+    rows = [f"{row} {played.get(str(i), 0)} |" for i, row in enumerate(rows)]
+    head = ["| component | policy | epsilon | share | episodes |", "|---|---|---|---|---|"]
+    return [*head, *rows]
 
 
 def _holds(held: Mapping[str, Any]) -> str:

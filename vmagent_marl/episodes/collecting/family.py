@@ -86,5 +86,9 @@ def _is_whole(name: str, recipe: Recipe, scenario: Scenario) -> bool:
     except (VmagentError, OSError, ValueError):  # broken, or somebody else's
         return False
     made_by = recipe_hash(recipe, scenario, scenario.load_trace())
-    said = own["recipe"]["description"] == recipe.description  # it decides no byte of the data
-    return bool(own["recipe_hash"] == made_by and own["sha256"] == digest and said)
+    said = own.get("recipe", {}).get("description")  # which decides no byte of the data
+    return (own.get("recipe_hash"), own.get("sha256"), said) == (
+        made_by,
+        digest,
+        recipe.description,
+    )

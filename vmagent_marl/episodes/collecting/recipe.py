@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vmagent_marl import settings
+from vmagent_marl.episodes.recording.blend import by_step
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.errors import SettingError
@@ -33,7 +34,7 @@ class Player:
 
     name: str  # of a heuristic, or the path of a checkpoint
     epsilon: float = 0.0  # probability of a random legal action instead of its own
-    weight: float = 1.0  # how often it plays an episode, in proportion to the others
+    weight: float = 1.0  # how often it plays an episode (or answers), compared with the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Recipe:
     behaviour: str  # the tier's name, last part of the id: vmagent/<scenario>/<behaviour>-v0
     policies: tuple[Player, ...]
     episodes: int
+    per: Literal["episode", "step"] = "episode"  # for which one of the policies is drawn
     description: str = ""
     window: Window = "train"
     seed: int = 0
@@ -79,7 +81,8 @@ class Recipe:
         )
         for policy in policies:
             check_policy(policy, scenario)
-        return Mixture(policies, tuple(player.weight for player in self.policies))
+        mixture = Mixture(policies, tuple(player.weight for player in self.policies))
+        return by_step(mixture) if self.per == "step" else mixture
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -156,6 +159,7 @@ def recipe_hash(recipe: Recipe, scenario: Scenario, trace: Trace) -> str:
         "trace": trace.fingerprint,
         "window": recipe.window,
         "policies": players,
+        "per": recipe.per,
         "episodes": recipe.episodes,
         "seed": recipe.seed,
     }
