@@ -101,6 +101,16 @@ def test_pages_are_those_of_the_recipes(scenario: str) -> None:
         assert f"- `{recipe.behaviour}`: {recipe.description}\n" in text, REBUILT
 
 
+def test_the_digest_on_a_page_is_that_of_the_set() -> None:
+    """Of one without noise, whose probabilities need no logarithm: the same on every machine."""
+    made = collect("fading/expert", progress=False)
+    own = own_metadata(made)
+    versions = ", ".join(f"{package} {version}" for package, version in own["versions"].items())
+    if versions not in page("fading"):
+        pytest.skip(f"the page is of other versions than {versions}")
+    assert f"| `{made}` | `{own['sha256']}` |" in page("fading"), REBUILT
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_experts_are_better_than_the_medium_and_these_than_random(scenario: str) -> None:
     scores = {tier: float(cells[4]) for tier, cells in rows(scenario).items()}
