@@ -21,7 +21,7 @@ def test_bars_are_as_high_as_there_are_episodes(counts: list[int]) -> None:
         assert exact <= height < exact + 1
     assert lines[0].startswith(f"{max(counts)} │")
     assert lines[ROWS].startswith("0 └".rjust(label + 2))
-    assert lines[-1].split() == ["-3", "1250"]
+    assert lines[-1].split() == ["-3", "1,250"]
     assert all(line == line.rstrip() for line in lines)
 
 

@@ -62,7 +62,8 @@ def collect_recipes(
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    from vmagent_marl.episodes.collecting.page import figures_of, shown_return, shown_score
+    from vmagent_marl.episodes.collecting.histogram import readable
+    from vmagent_marl.episodes.collecting.page import figures_of, shown_score
 
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("data set", style="cyan", no_wrap=True)
@@ -74,7 +75,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
             outcome.name,
             f"{held.transitions:,}",
             f"{held.megabytes:,.1f}",
-            f"{shown_return(held.mean)} ± {shown_return(held.sd)}",
+            f"{readable(held.mean)} ± {readable(held.sd)}",
             shown_score(held.score),
             "-" if outcome.seconds is None else f"{outcome.seconds:.1f}",
         )

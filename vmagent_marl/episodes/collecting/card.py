@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vmagent_marl.episodes.collecting.histogram import histogram
+from vmagent_marl.episodes.collecting.histogram import histogram, readable
 from vmagent_marl.episodes.collecting.intervals import Estimate, normalised
 from vmagent_marl.episodes.collecting.loading import how_to_load
 from vmagent_marl.episodes.collecting.reference import RANDOM
@@ -88,17 +88,20 @@ def _players(recipe: Mapping[str, Any], played: Mapping[str, int]) -> list[str]:
 
 
 def _holds(held: Mapping[str, Any]) -> str:
-    quantiles = ", ".join(
-        f"{float(share):.0%} {value:.4g}" for share, value in held["return_quantiles"].items()
+    quantiles = "; ".join(
+        f"{float(share):.0%} {readable(value)}" for share, value in held["return_quantiles"].items()
     )
     most = math.log(held["actions"])
     rows = [
         ("episodes", f"{held['episodes']:,}, of which {held['terminated']:,} terminated"),
         ("transitions", f"{held['transitions']:,} of {_agents(held['agents'])}"),
         ("length", f"mean {held['length_mean']:.1f}, longest {held['length_max']:,}"),
-        ("return (team's mean)", f"{held['return_mean']:.4g} ± {held['return_sd']:.4g} (sd)"),
+        (
+            "return (team's mean)",
+            f"{readable(held['return_mean'])} ± {readable(held['return_sd'])} (sd)",
+        ),
         ("return, quantiles", quantiles),
-        ("return of each agent", ", ".join(f"{x:.4g}" for x in held["agent_return_mean"])),
+        ("return of each agent", "; ".join(map(readable, held["agent_return_mean"]))),
         ("acceptance", f"{held['acceptance']:.4f} of the VMs offered were placed"),
         ("agents reached", f"{held['reached']:.3f} of the answers counted"),
         ("mask density", f"{held['mask_density']:.3f} of the actions were legal"),
@@ -142,10 +145,10 @@ def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
             f"Mean returns from the same starts as the data's {first}episodes, for every policy. "
             f"`ref_min_score` is that of random legal play, `ref_max_score` that of the best "
             f"heuristic, `{references['best_policy']}`. The data's own mean from these starts is "
-            f"{recorded:.4g}, its normalised score {shown}.",
+            f"{readable(recorded)}, its normalised score {shown}.",
             "",
             "| policy | return |",
             "|---|---|",
-            *(f"| `{name}` | {value:.4g} |" for name, value in ranked),
+            *(f"| `{name}` | {readable(value)} |" for name, value in ranked),
         ]
     )

@@ -18,11 +18,16 @@ def histogram(counts: Sequence[int], low: float, high: float) -> str:
         bars = "".join(EIGHTHS[_filled(count, most, row)] * WIDTH for count in counts)
         left = label if row == ROWS - 1 else ""
         lines.append(f"{left:>{len(label)}} │{bars}".rstrip())
-    ends = f"{low:.4g}", f"{high:.4g}"
+    ends = readable(low), readable(high)
     room = WIDTH * len(counts)
     lines.append(f"{0:>{len(label)}} └{'─' * room}")
     lines.append(f"{'':{len(label)}}  {ends[0]} {ends[1]:>{max(1, room - 1 - len(ends[0]))}}")
     return "\n".join(lines)
+
+
+def readable(value: float) -> str:
+    """A return, or whatever else may be of any size."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def sparkline(counts: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vmagent_marl.episodes.collecting.card import score_of
-from vmagent_marl.episodes.collecting.histogram import sparkline
+from vmagent_marl.episodes.collecting.histogram import readable, sparkline
 from vmagent_marl.files import replacing
 
 BINS = 48  # of the histograms, which share their ends
@@ -105,15 +105,10 @@ def shown_score(score: float | None) -> str:
     return "undefined" if score is None else f"{round(score, 3) + 0.0:.3f}"  # no -0.000
 
 
-def shown_return(value: float) -> str:
-    """As tables have it."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
 def _table(tiers: Sequence[Figures]) -> str:
     rows = [
         f"| `{tier.tier}` | {tier.episodes:,} | {tier.transitions:,} | {tier.megabytes:.1f} "
-        f"| {shown_return(tier.mean)} ± {shown_return(tier.sd)} | {shown_score(tier.score)} "
+        f"| {readable(tier.mean)} ± {readable(tier.sd)} | {shown_score(tier.score)} "
         f"| {tier.own['statistics']['coverage']:.3f} | {tier.own['statistics']['entropy']:.3f} |"
         for tier in tiers
     ]
@@ -131,7 +126,7 @@ def _returns(tiers: Sequence[Figures]) -> str:
         f"{sparkline(np.histogram(tier.returns, BINS, (low, high))[0].tolist())}"
         for tier in tiers
     ]
-    axis = f"{'':{width}}  {shown_return(low):<{BINS // 2}}{shown_return(high):>{BINS - BINS // 2}}"
+    axis = f"{'':{width}}  {readable(low):<{BINS // 2}}{readable(high):>{BINS - BINS // 2}}"
     return "\n".join(["Episodes by their return:", "", "```", *bars, axis, "```"])
 
 
@@ -155,7 +150,7 @@ def _references(tiers: Sequence[Figures]) -> list[str]:
             f"`{references['window']}`, seed {references['seed']}; the best heuristic there is "
             f"`{references['best_policy']}`."
         )
-        rows = [f"| `{name}` | {shown_return(value)} |" for name, value in ranked]
+        rows = [f"| `{name}` | {readable(value)} |" for name, value in ranked]
         parts.append("\n".join(["| policy | return |", "|---|---|", *rows]))
     return parts
 
