@@ -157,7 +157,7 @@ def compressed(folder: Path, episodes: list[Episode]) -> str:
 def reading(scale: int) -> str:
     """Transitions for d3rlpy, ours and through Minari's episodes."""
     rows = []
-    prices = replace(load_recipe("region-prices-mixed"), episodes=max(2, scale // 4))
+    prices = replace(load_recipe("region-prices/mixed"), episodes=max(2, scale // 4))
     for recipe in (recipe_of(SERVERS, 3 * scale // 2), recipe_of(5, 3 * scale), prices):
         name = collect(recipe, overwrite=True, progress=False)
         peers.by_minaris_writer(THEIRS, recipe.load_scenario(), load_episodes(name))

@@ -42,14 +42,14 @@ class Act:
 ACTS = (
     Act(
         "region-prices",
-        "region-prices-mixed",
+        "region-prices/mixed",
         steps={"masked CQL": 6000, "behaviour cloning": 3000},
         episodes=20,
     ),
     Act(
         "recovering",
-        "recovering-noisy",
-        steps={"masked CQL": 5000, "behaviour cloning": 5000},
+        "recovering/noisy-10",
+        steps={"masked CQL": 5000, "behaviour cloning": 8000},
         episodes=100,
     ),
 )
