@@ -28,8 +28,14 @@ def rendered(page: Path, folder: Path) -> str:
     if found is None:
         pytest.skip("no Chromium here: install one to look at pages")
     done = subprocess.run(
-        [found, *QUIET, f"--user-data-dir={folder}", "--virtual-time-budget=3000", "--dump-dom"]
-        + [page.as_uri()],
+        [
+            found,
+            *QUIET,
+            f"--user-data-dir={folder}",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
         capture_output=True,
         text=True,
         timeout=60,

@@ -155,7 +155,7 @@ def test_what_cannot_be_exported_is_said_before_it_is_played(tmp_path: Path) -> 
         export_episode("tiny", "nilas", tmp_path / "a.html")
     with pytest.raises(SettingError, match="too few"):
         export_episode("tiny", "first-fit", tmp_path / "a.html", frames=1)
+    film = record_film("tiny", "first-fit", window="all", start=0)
     with pytest.raises(VmagentError, match="frames a second"):
-        film = record_film("tiny", "first-fit", window="all", start=0)
         write_gif(film, tmp_path / "a.gif", frames_per_second=0)
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from vmagent_marl.view.heatmap import Occupancy, plot_occupancy, record_occupancy
 from vmagent_marl.view.plots import plot_learning_curve, plot_scores
+from vmagent_marl.view.profiles import plot_profiles
 from vmagent_marl.view.trace_plots import plot_traces
 from vmagent_marl.view.video import export_episode
 
@@ -10,6 +11,7 @@ __all__ = [
     "export_episode",
     "plot_learning_curve",
     "plot_occupancy",
+    "plot_profiles",
     "plot_scores",
     "plot_traces",
     "record_occupancy",
