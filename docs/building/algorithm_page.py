@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from places import ROOT, relink
+from places_of_pages import ROOT, relink
 from prose import arguments, docstring, prose, table
 
 OFFLINE = ROOT / "offline"
@@ -22,7 +22,10 @@ def algorithm_files() -> dict[str, list[Path]]:
 def algorithm_page() -> str:
     """Each with its source, its differences from the paper, and its arguments."""
     readme = (OFFLINE / "README.md").read_text(encoding="utf-8")
-    parts = ["# Algorithms", relink(readme, "offline/README.md", "algorithms.md").partition("\n")[2]]
+    parts = [
+        "# Algorithms",
+        relink(readme, "offline/README.md", "algorithms.md").partition("\n")[2],
+    ]
     for heading, files in algorithm_files().items():
         if files:
             parts.append(f"## {heading}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from places import ROOT
+from places_of_pages import ROOT
 from prose import docstring, prose
 
 MODULES = (

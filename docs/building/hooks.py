@@ -10,7 +10,7 @@ from typing import Any
 from algorithm_page import algorithm_page
 from api_pages import MODULES, api_page, api_place
 from mkdocs.structure.files import File, Files
-from places import ROOT, SHARED, card_page, cards, relink
+from places_of_pages import ROOT, SHARED, card_page, cards, relink
 from policy_page import policy_page
 from scenario_pages import scenario_files, scenario_index, scenario_page
 

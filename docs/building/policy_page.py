@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from places import ROOT
+from places_of_pages import ROOT
 from prose import docstring, prose
 
 POLICIES = ROOT / "vmagent_marl" / "policies"
@@ -34,11 +34,11 @@ PASSING = {
     "least-loaded": "passing.emptier_comes",
     "central": "passing.better_elsewhere",
 }
-NOTATION = """In the formulas: i is cpu or memory; c(i) a node's capacity, free(i) what is free on
-it and d(i) what the VM asks for; s(n) = min over i of free(i) / c(i), the share that is free of node
-n's scarcer resource; S = s(node 0) + s(node 1) of a server, which stands in the place of s for a VM
-that is halved over both; e the second at which the VM is foretold to leave, and r the one at which a
-server's last VM is. Only slots that fit are compared. Every tie goes to the lowest index."""
+NOTATION = """In the formulas: i is cpu or memory; c(i) a node's capacity, free(i) what is free
+on it and d(i) what the VM asks for; s(n) = min over i of free(i) / c(i), the share that is free of
+node n's scarcer resource; S = s(node 0) + s(node 1) of a server, which stands in the place of s for
+a VM that is halved over both; e the second at which the VM is foretold to leave, and r the one at
+which a server's last VM is. Only slots that fit are compared. Every tie goes to the lowest index."""
 
 
 def policy_page() -> str:
@@ -47,10 +47,10 @@ def policy_page() -> str:
 
     parts = [
         "# Heuristics",
-        "What `vmagent-marl evaluate --policy NAME` plays, and `make_policy(NAME)` makes. A packing "
-        "rule chooses among the slots of a cluster; a passing rule decides whether a cluster keeps "
-        "a request that it could place, and packs by server best fit, or by the rule behind a plus: "
-        "`cheapest-first+best-fit`.",
+        "What `vmagent-marl evaluate --policy NAME` plays, and `make_policy(NAME)` makes. A "
+        "packing rule chooses among the slots of a cluster; a passing rule decides whether a "
+        "cluster keeps a request that it could place, and packs by server best fit, or by the "
+        "rule behind a plus: `cheapest-first+best-fit`.",
         NOTATION,
         "## Packing rules",
     ]
@@ -80,8 +80,8 @@ def policy_page() -> str:
         "## Room for what is to come",
         prose(docstring(POLICIES / "preserving.py").partition("\n\n")[2]),
         "## Noise",
-        "`make_policy(name, epsilon=0.1)` answers by a random legal action in a tenth of the cases. "
-        "The probability of an action is (1 - epsilon) [it is the rule's] + epsilon / (number of "
+        "`make_policy(name, epsilon=0.1)` answers by a random legal action in a tenth of the "
+        "cases. The probability of an action is (1 - epsilon) [it is the rule's] + epsilon / (number of "
         "legal ones), and is recorded with it.",
         "## Your own",
         "Any object with a name, what it needs, and `act` is a policy: see "

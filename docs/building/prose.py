@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: lists, columns, examples and indented commands become what they look like.
+"""Docstrings as Markdown: lists, columns, examples and commands become what they look like.
 
 Docstrings are written to be read in an editor. Markdown would join their lines.
 """
@@ -32,9 +32,7 @@ def docstring(file: Path, name: str | None = None) -> str:
 def arguments(file: Path) -> list[tuple[str, str, str, str]]:
     """Name, type, default and text of each field of a program's `Args`, in its order."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    body = next(
-        (n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Args"), []
-    )
+    body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Args"), [])
     found = []
     for field, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

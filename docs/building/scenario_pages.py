@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import yaml
-from places import ROOT
+from places_of_pages import ROOT
 from prose import table
 
 SHELF = ROOT / "scenarios"
@@ -35,8 +35,8 @@ def scenario_index() -> str:
             "[The format](format.md) lists the fields and tells how to add one.",
             table(("scenario", "clusters x servers", "reward", "what is played"), rows),
             "All play on the embedded synthetic month unless told otherwise, and on any "
-            "[trace](../traces.md). How all rules do is told scenario by scenario, and in one place "
-            "in the [results](../results.md#scenarios).",
+            "[trace](../traces.md). How all rules do is told scenario by scenario, and in one "
+            "place in the [results](../results.md#scenarios).",
         ]
     )
 
@@ -60,7 +60,8 @@ def scenario_page(file: Path) -> str:
         table(("field", "here", "meaning"), rows),
         "Fields that are not named have the [defaults](format.md).",
         "## Play it",
-        f'```python\nimport vmagent_marl as vm\n\nenv = vm.parallel_env("{file.stem}", seed=0)\n```',
+        "```python\nimport vmagent_marl as vm\n",
+        f'env = vm.parallel_env("{file.stem}", seed=0)\n```',
         f"In Gymnasium it is `vmagent_marl/{camel}-v0`; on the command line:",
         f"```sh\nvmagent-marl evaluate --scenario {file.stem} --policy all\n```",
     ]
