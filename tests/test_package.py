@@ -86,6 +86,7 @@ def test_a_wheel_in_a_clean_environment(tmp_path):
             assert f"vmagent_marl/_catalog/{shelf}/{name}{suffix}" in inside
     assert "vmagent_marl/trace/synthetic/huawei_east_1_statistics.json" in inside
     assert "vmagent_marl/py.typed" in inside
+    assert "vmagent_marl/view/film.html" in inside
     assert not any(name.startswith(("tests", "benchmarks", "scenarios")) for name in inside)
 
     clean = tmp_path / "clean"

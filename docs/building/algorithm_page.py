@@ -9,13 +9,15 @@ from prose import arguments, docstring, prose, table
 
 OFFLINE = ROOT / "offline"
 ONLINE = ROOT / "vmagent_marl" / "train" / "online"
+DIFFERS = "Differences from"  # the paper, or the sources: what every algorithm's docstring tells
 
 
 def algorithm_files() -> dict[str, list[Path]]:
-    """By heading, the files that are an algorithm each: those with an `Args` of their own."""
+    """By heading, the files that are an algorithm each: those that tell what differs from where."""
+    shelves = {"Offline": OFFLINE, "Online": ONLINE}
     return {
-        "Offline": [file for file in sorted(OFFLINE.glob("*.py")) if arguments(file)],
-        "Online": [file for file in sorted(ONLINE.glob("*.py")) if arguments(file)],
+        heading: [file for file in sorted(shelf.glob("*.py")) if DIFFERS in docstring(file)]
+        for heading, shelf in shelves.items()
     }
 
 
@@ -39,7 +41,8 @@ def algorithm_page() -> str:
                 (f"`--{field.replace('_', '-')}`", f"`{kind}`", f"`{default}`", text)
                 for field, kind, default, text in arguments(file)
             ]
-            parts.append(table(("argument", "type", "default", "meaning"), rows))
+            if rows:
+                parts.append(table(("argument", "type", "default", "meaning"), rows))
     return "\n\n".join([*parts, ""])
 
 

@@ -19,7 +19,14 @@ SHARED = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
-MADE = {"offline/README.md": "algorithms.md"}  # places that a page of the site's own has taken
+# Files and folders that the site has a page on, and links to which lead there.
+MADE = {
+    "offline": "algorithms.md",
+    "offline/README.md": "algorithms.md",
+    "scenarios": "scenarios/index.md",
+    "vmagent_marl/policies": "heuristics.md",
+    "vmagent_marl/adapters": "libraries.md",
+}
 
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s]+)\)")
@@ -56,7 +63,7 @@ def relink(text: str, origin: str, page: str) -> str:
         if not path or re.match(r"[a-z]+:", path):
             return found[0]
         there = posixpath.normpath(posixpath.join(folder, path))
-        place = places.get(there) or places.get(f"{there}/README.md")
+        place = places.get(there)
         if place is None and there.startswith("docs/") and (ROOT / there).is_file():
             place = there.removeprefix("docs/")
         if place is None:

@@ -38,7 +38,7 @@ NOTATION = """In the formulas: i is cpu or memory; c(i) a node's capacity, free(
 on it and d(i) what the VM asks for; s(n) = min over i of free(i) / c(i), the share that is free of
 node n's scarcer resource; S = s(node 0) + s(node 1) of a server, which stands in the place of s for
 a VM that is halved over both; e the second at which the VM is foretold to leave, and r the one at
-which a server's last VM is. Only slots that fit are compared. Every tie goes to the lowest index."""
+which a server's last VM is. Only slots that fit are compared; ties go to the lowest index."""
 
 
 def policy_page() -> str:
@@ -81,8 +81,8 @@ def policy_page() -> str:
         prose(docstring(POLICIES / "preserving.py").partition("\n\n")[2]),
         "## Noise",
         "`make_policy(name, epsilon=0.1)` answers by a random legal action in a tenth of the "
-        "cases. The probability of an action is (1 - epsilon) [it is the rule's] + epsilon / (number of "
-        "legal ones), and is recorded with it.",
+        "cases. The probability of an action is (1 - epsilon) [it is the rule's] + epsilon / "
+        "(number of legal ones), and is recorded with it.",
         "## Your own",
         "Any object with a name, what it needs, and `act` is a policy: see "
         "[bring your own policy](own-policy.md).",

@@ -30,17 +30,29 @@ def docstring(file: Path, name: str | None = None) -> str:
 
 
 def arguments(file: Path) -> list[tuple[str, str, str, str]]:
-    """Name, type, default and text of each field of a program's `Args`, in its order."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Args"), [])
+    """Name, type, default and text of each field of a program's `Args`, or first dataclass."""
+    source = file.read_text(encoding="utf-8")
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    data = [c for c in classes if any("dataclass" in ast.unparse(d) for d in c.decorator_list)]
+    data.sort(key=lambda c: c.name != "Args")
+    if not data:
+        return []
+    body, lines = data[0].body, source.splitlines()
     found = []
     for field, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            text = " ".join(str(after.value.value).split()) if is_text else ""  # type: ignore[union-attr]
+            text = comment(lines[(field.end_lineno or field.lineno) - 1])
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                text = " ".join(str(after.value.value).split())
             default = ast.unparse(field.value) if field.value else "needed"
             found.append((field.target.id, ast.unparse(field.annotation), default, text))
     return found
+
+
+def comment(line: str) -> str:
+    """What is said behind a line of code."""
+    found = re.search(r"\s#\s(?!type:|noqa)(.*)$", line)
+    return found[1].partition("  #")[0].strip() if found else ""
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -50,7 +62,9 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    """Its bars are no borders; those in code are told by Markdown itself."""
+    parts = str(text).replace("\n", " ").split("`")
+    return "`".join(part if i % 2 else part.replace("|", "\\|") for i, part in enumerate(parts))
 
 
 def _paragraph(part: str) -> str:

@@ -76,7 +76,8 @@ def test_every_policy_program_and_card_is_told_of(site: Path) -> None:
         assert name in heuristics
     algorithms = text_of(site / "algorithms.html")
     for program in catalog.names("offline"):
-        assert f"offline/{program}.py" in algorithms
+        if "Differences from" in catalog.find("offline", program).read_text(encoding="utf-8"):
+            assert f"offline/{program}.py" in algorithms
     assert "Differences from the paper:" in algorithms
     assert "--learning-rate" in algorithms
     for card in (ROOT / "datasets" / "cards").rglob("*.md"):
@@ -123,6 +124,22 @@ def test_the_start_page_opens_from_its_folder(site: Path, tmp_path: Path) -> Non
     assert "Learn to schedule virtual machines" in shown
     for place in re.findall(r'<a href="([\w/-]+\.html)', shown):
         assert (site / place).is_file(), place
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_links_of_the_pages_lead_somewhere_in_the_repository_and_on_the_site(
+    page: Path, site: Path
+) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    for words, target in re.findall(r"\[([^\]]*)\]\(([^()\s#]+)[^()]*\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+            html = (site / f"{page.stem}.html").read_text(encoding="utf-8")
+            plain = re.sub(r"`", "", words)
+            shown = re.sub(r"</?code>", "", html)
+            assert re.search(
+                rf"<a href=[^>]*>\s*{re.escape(plain)}</a>|<img[^>]*{re.escape(target)}", shown
+            )
 
 
 def test_links_out_of_the_site_are_named_and_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
