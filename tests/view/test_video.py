@@ -103,6 +103,7 @@ def test_the_page_draws_itself_in_a_browser(scenario: Scenario, tmp_path: Path) 
     assert 'max="30"' in shown
     assert "profit share" in shown  # the table's last row
     assert len(re.findall(r'class="gauge"', shown)) == 7
+    assert len(re.findall(r'width: [\d.]+%;?"', shown)) == 2  # bars of used cpu and memory
     assert int(re.findall(r'id="servers"[^>]* height="(\d+)"', shown)[0]) > 80
 
 
