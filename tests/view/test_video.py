@@ -20,8 +20,9 @@ from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.view import export_episode
 from vmagent_marl.view.film import Film, record_film
+from vmagent_marl.view.film_figure import plot_film
+from vmagent_marl.view.film_gif import frame_of, write_gif
 from vmagent_marl.view.film_page import film_page, told_metrics
-from vmagent_marl.view.film_pictures import frame_of, plot_film, write_gif
 from vmagent_marl.view.video import export_named
 
 
@@ -145,6 +146,10 @@ def test_the_figure_in_every_format(film: Film, suffix: str, tmp_path: Path) -> 
 def test_a_command_names_scenario_and_policy_in_one_word(tmp_path: Path) -> None:
     file = export_named("tiny:first-fit", tmp_path / "tiny.html")
     assert data_of(file.read_text(encoding="utf-8"))["servers"] == [1]
+    named = {"seed": 3, "number": 2, "window": "test", "fields": {"horizon": 20, "servers": 2}}
+    page = export_named("region:first-fit", tmp_path / "region.html", **named).read_text("utf-8")
+    assert data_of(page)["servers"] == [2, 2, 2]
+    assert "Seed 3, episode 2; shown: every request." in data_of(page)["about"]
     with pytest.raises(SettingError, match="colon"):
         export_named("tiny", tmp_path / "tiny.gif")
 

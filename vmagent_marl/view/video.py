@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.files import check_writable, replacing
 from vmagent_marl.policies import Policy
-from vmagent_marl.scenario import Scenario
+from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.view.film import record_film
 from vmagent_marl.view.style import FORMATS
 
@@ -56,15 +58,29 @@ def export_episode(
         with replacing(path) as unfinished:
             unfinished.write_text(film_page(film), encoding="utf-8")
         return path
-    from vmagent_marl.view.film_pictures import plot_film, write_gif
+    if suffix == ".gif":
+        from vmagent_marl.view.film_gif import write_gif
 
-    return write_gif(film, path) if suffix == ".gif" else plot_film(film, path)
+        return write_gif(film, path)
+    from vmagent_marl.view.film_figure import plot_film
+
+    return plot_film(film, path)
 
 
-def export_named(what: str, path: str | Path) -> Path:
+def export_named(
+    what: str,
+    path: str | Path,
+    *,
+    seed: int = 0,
+    number: int = 0,
+    window: str = "validation",
+    fields: Mapping[str, Any] | None = None,
+) -> Path:
     """The same of a scenario and a policy in one word, `SCENARIO:POLICY`, as commands have it.
 
-    >>> export_named("region-prices:cheapest-first", "episode.html")
+    >>> export_named("region-prices:cheapest-first", "episode.html", fields={"servers": 9})
+
+    `fields`: of the scenario, in the place of its own.
     """
     scenario, colon, policy = what.rpartition(":")
     if not (colon and scenario and policy):
@@ -72,4 +88,5 @@ def export_named(what: str, path: str | Path) -> Path:
             f"{what}: give a scenario and a policy with a colon between, as in "
             "region-prices:cheapest-first"
         )
-    return export_episode(scenario, policy, path)
+    played = load_scenario(scenario, **(fields or {}))
+    return export_episode(played, policy, path, seed=seed, number=number, window=window)
