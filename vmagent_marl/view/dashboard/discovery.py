@@ -48,9 +48,8 @@ def look_through(root: Path) -> Found:
         for name in files:
             if name.endswith(SUFFIX):
                 found.episodes.append(folder / name)
-            elif name.endswith(".json") and name != "config.json":
-                if score := read_score(folder / name):
-                    found.scores.append(score)
+            elif name.endswith(".json") and (score := read_score(folder / name)):
+                found.scores.append(score)
     return found
 
 

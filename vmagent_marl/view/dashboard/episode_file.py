@@ -144,7 +144,7 @@ def _recording(
         most = 2 * scenario.expansion.most + 1
     if actions.shape[1] != scenario.clusters:
         raise DatasetError(f"{where}: {actions.shape[1]} answers a step for {scenario.clusters}")
-    if actions.size and not (0 <= actions.min() and actions.max() < most):
+    if actions.size and (actions.min() < 0 or actions.max() >= most):
         raise DatasetError(f"{where}: an action is outside of Discrete({most})")
     return Recording(
         scenario=scenario,

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import dcc, html
+import dash
+
+# Dash's generated signatures know no `aria-...` and `data-...`, which it takes in every element.
+html: Any = dash.html
+dcc: Any = dash.dcc
 
 CONFIG: Any = {"displaylogo": False, "responsive": True, "displayModeBar": False}
 
@@ -56,7 +60,14 @@ def link(words: str, path: str) -> Any:
 def number(value: float | None, digits: int = 4) -> str:
     """A figure for a table."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e12):
         return f"{int(value):,}"
     return f"{value:,.{digits}g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+def error_page(words: str) -> Any:
+    """What went wrong, and the way back."""
+    return html.Div(
+        [note(words, bad=True), html.P(link("Back to the first page", "/"))], className="home"
+    )

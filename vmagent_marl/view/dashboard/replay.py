@@ -51,7 +51,7 @@ class Replay:
     @property
     def clusters(self) -> int:
         """K."""
-        return self.level.shape[1]
+        return int(self.level.shape[1])
 
     @cached_property
     def second(self) -> Whole:
