@@ -20,10 +20,12 @@ def panel(title: str, *children: Any, about: str = "", name: str = "") -> Any:
     return html.Section([html.H2(title), *words, *children], className=f"panel {name}".strip())
 
 
-def graph(id: Any, figure: Mapping[str, Any], alt: str, *, tall: str = "chart") -> Any:
-    """A figure that screen readers are told about."""
+def graph(id: Any, figure: Mapping[str, Any], alt: str, *, name: str = "chart") -> Any:
+    """A figure that screen readers are told about, as high as it says or as the style sheet has."""
     plot = dcc.Graph(id=id, figure=dict(figure), config=CONFIG, responsive=True)
-    return html.Div(plot, className=tall, role="figure", **{"aria-label": alt})
+    height = figure["layout"].get("height")
+    style = {} if height is None else {"height": f"{height}px"}
+    return html.Div(plot, className=name, style=style, role="figure", **{"aria-label": alt})
 
 
 def button(id: Any, words: str, about: str, *, name: str = "") -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from vmagent_marl.policies import policy_names
 from vmagent_marl.view.dashboard import charts, runs
 from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.parts import graph, html, link, number, panel, table
@@ -59,7 +60,9 @@ def group_links(library: Library, folder: Path) -> Any:
 
 
 def _watch_links(library: Library, here: dict[str, Run], scores: Sequence[Score]) -> list[Any]:
-    reference = next((score.reference for score in scores if score.reference), REFERENCE)
+    known = set(policy_names())
+    told = (score.reference for score in scores)
+    reference = next((name for name in told if name in known), REFERENCE)
     episode = f"{library.choices.window} episode {library.choices.number}"
     return [
         html.Li(

@@ -97,7 +97,7 @@ def map_figure(shape: ServerMap) -> dict[str, Any]:
     }
     numbered = shape.lines == len(shape.labels) and shape.per_row <= 25
     middles = [shape.x[4 * i] + 1 + HAIR / 2 for i in range(shape.per_row)]
-    tall = 44 if shape.lines <= 4 else 30 if shape.lines <= 12 else 18
+    tall = 70 if shape.lines <= 2 else 44 if shape.lines <= 4 else 30 if shape.lines <= 12 else 18
     return {
         "data": [trace],
         "layout": {

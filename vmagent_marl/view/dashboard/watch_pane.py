@@ -68,7 +68,7 @@ def pane(i: int, key: str, replay: Replay, two: bool) -> Any:
                 map_figure(shape),
                 f"Heat map of {cells}: used share of each NUMA node, per cent. "
                 "The last placement is outlined; a click shows one server.",
-                tall="map",
+                name="map",
             ),
             html.P(
                 "Two cells a server: its NUMA nodes 0 and 1. Outlined: the last placement; dotted: "

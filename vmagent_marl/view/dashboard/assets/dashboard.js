@@ -98,7 +98,7 @@
       element.replaceChildren(make("p", "request", `The episode is over: ${frame.end}.`));
       return;
     }
-    const both = request.halved ? ", halved over both nodes" : "";
+    const both = request.halved ? ", on both nodes" : "";
     const lives = request.lifetime === null ? "stays" : `for ${span(request.lifetime)}`;
     const waited = request.waited ? `, waited ${span(request.waited)}` : "";
     const words = `Request ${request.number.toLocaleString("en")} of ${steps.toLocaleString("en")}: `
