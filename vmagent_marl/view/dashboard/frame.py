@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vmagent_marl.sim.rules import CPU, MEMORY, NODES, WAIT
+from vmagent_marl.sim.rules import CPU, END, MEMORY, NODES, WAIT
 from vmagent_marl.sim.state import (
     ACTIVE,
     DOWN,
@@ -145,10 +145,12 @@ def _end(replay: Replay, t: int) -> str | None:
     """Why nothing more comes, at the last step."""
     if t < len(replay):
         return None
-    turned_away = len(replay) > 0 and replay.outcome[-1, PLACED_IN] == NOBODY
-    if replay.clock[t, STATUS] == TERMINATED:
-        return "a VM was turned away" if turned_away else "the requests are over"
-    return "the horizon was reached"
+    rule, lost = replay.rules.turned_away, replay.clock[t, TURNED_AWAY] > 0
+    if replay.clock[t, STATUS] != TERMINATED:
+        return "the horizon was reached"
+    if lost and rule == END:
+        return "a VM was turned away"
+    return "the queue stands for good" if lost and rule == WAIT else "the requests are over"
 
 
 def _clusters(replay: Replay, t: int) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,7 +14,13 @@ from threading import Lock
 from typing import Any
 
 from vmagent_marl import catalog
-from vmagent_marl.errors import DatasetError, PolicyError, UnknownNameError, unknown_name
+from vmagent_marl.errors import (
+    DatasetError,
+    PolicyError,
+    UnknownNameError,
+    VmagentError,
+    unknown_name,
+)
 from vmagent_marl.policies import Policy, make_policy, policy_names
 from vmagent_marl.policies.registry import CHECKPOINT
 from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
@@ -102,8 +109,12 @@ class Library:
         if self._uploads is None:
             self._uploads = tempfile.TemporaryDirectory(prefix="vmagent-view-")
         folder = Path(tempfile.mkdtemp(dir=self._uploads.name))
-        dataset = open_stored(unpack_dataset(name, content, folder), strange=True)
-        dataset.recording(0, self.choices.trace)  # a wrong one is told of here
+        try:
+            dataset = open_stored(unpack_dataset(name, content, folder), strange=True)
+            dataset.recording(0, self.choices.trace)  # a wrong one is told of here
+        except VmagentError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return f"/data/{self.add_dataset(dataset)}"
 
     def replay(self, key: str) -> Replay:

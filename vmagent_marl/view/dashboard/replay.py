@@ -98,7 +98,7 @@ def replayed(recording: Recording, trace: Trace | None = None) -> Replay:
     """Play a recording again; raises `DatasetError` where the trace is another one."""
     simulator = recording.scenario.simulator(batch=1, trace=trace)
     check_trace(recording, simulator.trace)
-    plans = np.ascontiguousarray(recording.actions, np.int64)[:, None]
+    plans = np.array(recording.actions, np.int64)[:, None]  # writeable: kernels know no other kind
     film = _film(simulator, recording.played, lambda t: plans[t], len(plans))
     return film(recording)
 

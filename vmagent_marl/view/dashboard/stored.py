@@ -88,10 +88,10 @@ class StoredEpisodes:
                 group = _inside(file, f"episode_{number}")
                 actions = _whole(_inside(group, "actions"), MOST_STEPS, clusters)
                 shape = len(actions), -1
-                component = int(_whole(_inside(group, "infos", "component"), len(actions) + 1)[-1])
+                component = _whole(_inside(group, "infos", "component"), len(actions) + 1).ravel()
                 start, stop, key = (int(group.attrs[f"options/{n}"]) for n in _OPTIONS)
                 played = Episode(start, stop, key, int(group.attrs["seed"]))
-                return actions.reshape(shape), component, played, _metrics(group)
+                return actions.reshape(shape), int(component[-1]), played, _metrics(group)
             except DatasetError:
                 raise
             except _BROKEN as error:
