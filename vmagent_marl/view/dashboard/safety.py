@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from vmagent_marl.view.dashboard.uploads import MOST_BYTES
@@ -34,6 +37,16 @@ def guard(server: Flask, port: int | None) -> None:
         origin = request.headers.get("Origin")
         if origin is not None and not _ours(urlsplit(origin).netloc, port):
             abort(403, "this dashboard takes requests from its own pages alone")
+
+    @server.errorhandler(Exception)
+    def _tell(error: Exception) -> tuple[str, int]:
+        """A request that nobody sends by clicking: a line of its own, and no traceback."""
+        if isinstance(error, HTTPException):
+            return str(error.description), error.code or 500
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}, line {where.lineno}"
+        server.logger.error("%s: %r (%s)", request.path[:200], error, place)
+        return "that did not work", 400
 
     @server.after_request
     def _close(response: Response) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import webbrowser
+from contextlib import suppress
 from typing import Any
 
 from vmagent_marl.errors import SettingError
@@ -64,9 +65,9 @@ def serve(library: Library, listener: socket.socket, path: str, *, browser: bool
     if browser:
         webbrowser.open(address)
     try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print("\nThe dashboard is closed.")
+        with suppress(KeyboardInterrupt):  # werkzeug takes it too, once it serves
+            server.serve_forever()
     finally:
         server.server_close()
         library.close()
+    print("\nThe dashboard is closed.")
