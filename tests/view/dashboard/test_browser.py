@@ -219,7 +219,7 @@ def test_two_policies_are_compared_from_where_they_part(
     where = chrome.find_elements(By.CSS_SELECTOR, ".charts .cursor")
     assert len(where) == 3
     click(chrome, "#axis label:nth-of-type(2)")
-    until(lambda: " of " in text(chrome, "#where") and "min" in text(chrome, "#where"), "time")
+    until(lambda: "decided" not in text(chrome, "#where"), "simulated time")
     until(
         lambda: all("min" in title.text for title in
                     chrome.find_elements(By.CSS_SELECTOR, ".charts .g-xtitle")), "titles in minutes"

@@ -10,7 +10,7 @@ from vmagent_marl.sim.state import NOBODY, PLACED_IN, SLOT
 from vmagent_marl.view.dashboard import series
 from vmagent_marl.view.dashboard.frame import HELD_BACK, frame
 from vmagent_marl.view.dashboard.replay import Replay, replayed
-from vmagent_marl.view.dashboard.server_map import map_figure, server_map
+from vmagent_marl.view.dashboard.server_map import map_figure, server_at, server_map
 from vmagent_marl.view.dashboard.watch_charts import chart_figures
 
 
@@ -129,7 +129,11 @@ def test_the_map_has_a_cell_for_each_node_and_none_twice() -> None:
         cells = list(zip(shape.row, shape.column, strict=True))
         assert len(cells) == len(set(cells)) == 2 * sum(most) == len(shape.owner)
         figure = map_figure(shape)
-        owners = figure["data"][0]["customdata"]
-        assert [owners[r][c] for r, c in cells] == shape.owner
-        assert len(figure["data"][0]["x"]) == len(owners[0]) + 1
-        assert len(figure["data"][0]["y"]) == len(owners) + 1
+        values = figure["data"][0]["z"]
+        assert len(figure["data"][0]["x"]) == len(values[0]) + 1
+        assert len(figure["data"][0]["y"]) == len(values) + 1
+        for (row, column), (k, server, _) in list(zip(cells, shape.owner, strict=True))[::17]:
+            x = (shape.x[column] + shape.x[column + 1]) / 2
+            y = (shape.y[row] + shape.y[row + 1]) / 2
+            assert server_at(shape, x, y) == (k, server)
+            assert server_at(shape, x, shape.y[row + 1] + 0.01) is None

@@ -102,7 +102,7 @@ def test_the_queue_is_what_has_come_and_not_started(waiting: Replay) -> None:
     last = min(played_rows.stop, played_rows.first + int(waiting.clock[0, LENGTH]))
     for t in range(0, len(waiting) + 1, 11):
         now, head = waiting.clock[t, NOW], played_rows.first + t
-        come = [row for row in range(head, last) if arrival[row] <= now]
+        come = [row for row in range(head, last) if arrival[row] < now]
         assert waiting.queue[t] == len(come)
 
 

@@ -15,7 +15,9 @@ from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.parts import dcc
 from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.series import Axis
+from vmagent_marl.view.dashboard.server_map import server_at
 from vmagent_marl.view.dashboard.watch_charts import chart_figures
+from vmagent_marl.view.dashboard.watch_pane import server_title, shape_of
 
 
 def player(app: dash.Dash, library: Library) -> None:
@@ -90,10 +92,10 @@ def _server(app: dash.Dash, replays: Callable[[dict[str, Any]], list[Replay]], i
         """One server's course, of the one that was clicked last."""
         replay = replays(film)[i]
         k, server = selected["cluster"], selected["server"]
-        if click and click["points"][0].get("customdata"):
-            k, server, _ = (int(value) for value in click["points"][0]["customdata"])
+        if click is not None:
+            point = click["points"][0]
+            k, server = server_at(shape_of(replay), point["x"], point["y"]) or (k, server)
         if not (0 <= k < replay.clusters and 0 <= server < replay.rules.most[k]):
             return dash.no_update, dash.no_update, dash.no_update
-        title = f"Cluster {k}, server {server} over the episode"
-        figure = charts.server_figure(replay, k, server, axis)
-        return figure, title, {"cluster": k, "server": server}
+        chosen = {"cluster": k, "server": server}
+        return charts.server_figure(replay, k, server, axis), server_title(chosen), chosen

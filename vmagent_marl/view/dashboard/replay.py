@@ -61,12 +61,12 @@ class Replay:
 
     @cached_property
     def queue(self) -> Whole:
-        """(T+1,) VMs that wait, where VMs wait; else zeros."""
+        """(T+1,) VMs that came before this second and wait, where VMs wait; else zeros."""
         if self.rules.turned_away != WAIT:
             return np.zeros(len(self.clock), np.int64)
         head = self.clock[:, ROW]
         last = np.minimum(self.clock[:, STOP], self.clock[:, FIRST] + self.clock[:, LENGTH])
-        come = np.searchsorted(self.feed.arrival, self.clock[:, NOW], side="right")
+        come = np.searchsorted(self.feed.arrival, self.clock[:, NOW], side="left")
         waiting: Whole = np.maximum(np.minimum(come, last) - head, 0)
         return waiting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,16 +67,12 @@ def map_figure(shape: ServerMap) -> dict[str, Any]:
     rows, columns = len(shape.y) - 1, len(shape.x) - 1
     empty = np.full((rows, columns), None).tolist()
     blank = np.full((rows, columns), "").tolist()
-    owner: list[list[Any]] = np.full((rows, columns), None).tolist()
-    for row, column, whose in zip(shape.row, shape.column, shape.owner, strict=True):
-        owner[row][column] = whose
     written = len(shape.owner) <= NODES * MARKED
     trace = {
         "type": "heatmap",
         "x": shape.x,
         "y": shape.y,
         "z": empty,
-        "customdata": owner,
         "hovertext": blank,
         "hoverinfo": "text",
         "hoverongaps": False,
@@ -131,6 +128,15 @@ def map_figure(shape: ServerMap) -> dict[str, Any]:
             "uirevision": "kept",
         },
     }
+
+
+def server_at(shape: ServerMap, x: float, y: float) -> tuple[int, int] | None:
+    """Cluster and server of the cell at a place of the figure; None for a gap."""
+    place = bisect_right(shape.y, y) - 1, bisect_right(shape.x, x) - 1
+    for row, column, (k, server, _) in zip(shape.row, shape.column, shape.owner, strict=True):
+        if (row, column) == place:
+            return k, server
+    return None
 
 
 def for_page(shape: ServerMap) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def pane(i: int, key: str, replay: Replay, two: bool) -> Any:
             ),
             _cluster_table(i, replay),
             dcc.Store(id=f"selected-{i}", data=selected),
-            html.H3(_server_title(selected), id=f"server-title-{i}"),
+            html.H3(server_title(selected), id=f"server-title-{i}"),
             graph(
                 f"server-{i}",
                 charts.server_figure(replay, 0, 0, "requests"),
@@ -94,7 +94,8 @@ def shape_of(replay: Replay) -> ServerMap:
     return server_map(replay.rules.most.tolist(), replay.rules.power.tolist())
 
 
-def _server_title(selected: dict[str, int]) -> str:
+def server_title(selected: dict[str, int]) -> str:
+    """Above the course of the server that was chosen."""
     return f"Cluster {selected['cluster']}, server {selected['server']} over the episode"
 
 
