@@ -100,6 +100,6 @@ def _dataset_table(library: Library) -> Any:
     rows = []
     for key, dataset in library.datasets.items():
         steps = int(dataset.metadata.get("total_steps", 0))
-        first = link("▶ first episode", f"/watch/{key}.0")
+        first = link("▶ first episode", f"/watch/{key}.0") if dataset.is_ours else "its card only"
         rows.append([link(dataset.name, f"/data/{key}"), f"{len(dataset):,}", f"{steps:,}", first])
     return table(("data set", "episodes", "transitions", "watch"), rows)

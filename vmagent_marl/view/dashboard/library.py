@@ -119,13 +119,15 @@ class Library:
 
     def replay(self, key: str) -> Replay:
         """What a key stands for, played; raises our errors for what cannot be."""
+        make = self._maker(key)
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
-        with lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-            replay = self._maker(key)()
+        with lock:  # of two who ask, one plays
+            with self._lock:
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key]
+            replay = make()
             with self._lock:
                 self._held[key] = replay
                 while len(self._held) > REPLAYS:

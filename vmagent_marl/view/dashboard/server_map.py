@@ -19,7 +19,8 @@ _SHARES = (
     "#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494",
     "#081d58",
 )  # fmt: skip
-_OUT, _EMPTY = "rgb(158,158,158)", "rgb(236,236,236)"
+# Of what is out of service, and of what is empty, on light and on dark paper.
+_BARE = {"light": ("#a0a0a0", "#ececec"), "dark": ("#7d7d7d", "#2b323b")}
 LOW, EMPTY_AT, OUT_AT = -40.0, -12.0, -32.0  # of z, which is used per cent from 0 on
 
 
@@ -78,15 +79,15 @@ def map_figure(shape: ServerMap) -> dict[str, Any]:
         "hoverongaps": False,
         "zmin": LOW,
         "zmax": 100,
-        "colorscale": _colours(),
+        "colorscale": _colours("light"),
         "colorbar": {
             "orientation": "h",
             "y": -0.02,
             "yanchor": "top",
             "thickness": 10,
             "outlinewidth": 0,
-            "tickvals": [OUT_AT, EMPTY_AT, 0, 25, 50, 75, 100],
-            "ticktext": ["out", "empty", "0", "25", "50", "75", "100 %"],
+            "tickvals": [OUT_AT, EMPTY_AT, 25, 50, 75, 100],
+            "ticktext": ["out", "empty", "25", "50", "75", "100 %"],
             "tickangle": 0,
             "tickfont": {"size": 11},
         },
@@ -150,13 +151,15 @@ def for_page(shape: ServerMap) -> dict[str, Any]:
         "told": cells <= NODES * TOLD,
         "marked": cells <= NODES * MARKED,
         "low": [OUT_AT, EMPTY_AT],
+        "colours": {theme: _colours(theme) for theme in _BARE},
     }
 
 
-def _colours() -> list[list[Any]]:
+def _colours(theme: str) -> list[list[Any]]:
     """Two flat colours for what holds no VM, then the shares."""
+    out, empty = _BARE[theme]
     span = 100 - LOW
     middle, zero = (EMPTY_AT + OUT_AT) / 2 - LOW, -LOW - 4
-    flat = [[0.0, _OUT], [middle / span, _OUT], [middle / span, _EMPTY], [zero / span, _EMPTY]]
+    flat = [[0.0, out], [middle / span, out], [middle / span, empty], [zero / span, empty]]
     rest = [[(100 * i / 8 - LOW) / span, colour] for i, colour in enumerate(_SHARES)]
     return flat + rest

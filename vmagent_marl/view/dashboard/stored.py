@@ -33,11 +33,18 @@ class StoredEpisodes:
         return str(self.metadata.get("dataset_id", self.folder.name))
 
     @property
+    def is_ours(self) -> bool:
+        """Whether its episodes replay in the simulator."""
+        return isinstance(self.metadata.get(OWN), dict)
+
+    @property
     def own(self) -> dict[str, Any]:
         """What this package wrote about it; raises `DatasetError` where it did not."""
-        own = self.metadata.get(OWN)
-        if not isinstance(own, dict):
-            raise DatasetError(f"data set {self.name!r} was not recorded by vmagent_marl")
+        if not self.is_ours:
+            raise DatasetError(
+                f"data set {self.name!r} was not recorded by vmagent_marl: it cannot be watched"
+            )
+        own: dict[str, Any] = self.metadata[OWN]
         return own
 
     def __len__(self) -> int:
@@ -62,7 +69,8 @@ class StoredEpisodes:
         return Recording(scenario, on, played, self._player(component), actions, metrics)
 
     def rows(self, most: int) -> list[tuple[int, Metrics]]:
-        """Number and metrics of the first episodes."""
+        """Number and metrics of the first episodes; raises `DatasetError` for what is not ours."""
+        _ = self.own
         with self._opened() as file:
             numbers = range(min(len(self), most))
             try:

@@ -45,7 +45,10 @@ def pane(i: int, key: str, replay: Replay, two: bool) -> Any:
                 ],
                 className="pane-head",
             ),
-            html.Div([_gauge(name, words) for name, words in gauges.items()], className="gauges"),
+            html.Div(
+                [_gauge(name, words) for name, words in gauges.items()],
+                className=f"gauges by-{3 if len(gauges) == 6 else 4}",
+            ),
             html.Div(id=f"chain-{i}", className="chain", **{"aria-label": "The request"}),
             html.Div(
                 [

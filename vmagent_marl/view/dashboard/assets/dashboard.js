@@ -30,6 +30,9 @@
     return element;
   };
 
+  const worn = () => document.documentElement.dataset.theme
+    || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+
   // ---- playing -------------------------------------------------------------------------------
   const advance = (position, end, speed, axis, film, drawn) => {
     const at = performance.now();
@@ -182,7 +185,9 @@
       ...outline(map, most, frame.next, { color: "#D55E00", width: 2.5, dash: "dot" }),
       ...outline(map, most, frame.last, { color: "#D55E00", width: 3 }),
     ];
-    window.Plotly.update(plot, cells(map, frame, most, chosen.quantity), { shapes });
+    const colorscale = [map.colours[worn()]];
+    const values = { ...cells(map, frame, most, chosen.quantity), colorscale };
+    window.Plotly.update(plot, values, { shapes });
     return true;
   };
 
@@ -245,8 +250,8 @@
   const theme = (clicks) => {
     const root = document.documentElement;
     if (clicks) {
-      const system = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-      root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
+      root.dataset.theme = worn() === "dark" ? "light" : "dark";
+      if (now.frame && by("pane-0")) everything();
       try { localStorage.setItem("vmagent-theme", root.dataset.theme); } catch { /* not allowed */ }
     }
     return "switch between light and dark";
