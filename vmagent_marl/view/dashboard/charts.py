@@ -251,7 +251,7 @@ def _layout(x: str, y: str) -> Figure:
         "font": {"family": "system-ui, sans-serif", "size": 12},
         "hovermode": "x unified",
         "xaxis": {**axis, "title": {"text": x}},
-        "yaxis": {**axis, "title": {"text": y}, "nticks": 6},
+        "yaxis": {**axis, "title": {"text": y, "standoff": 10}, "nticks": 6},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "uirevision": "kept",
     }

@@ -14,11 +14,18 @@ from vmagent_marl.sim.rules import NODES
 GAP, HAIR, APART = 0.3, 0.05, 0.7  # of a cell: between servers, their nodes, and clusters
 TOLD = 60  # servers up to which a share is written into each cell
 MARKED = 300  # up to which what is empty or out of service is marked by more than its colour
-# ColorBrewer's YlGnBu, as every figure of this package has it for used shares.
-_SHARES = (
-    "#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494",
-    "#081d58",
-)  # fmt: skip
+# ColorBrewer's YlGnBu, as every figure of this package has it for used shares: fuller is darker.
+# On dark paper viridis, where fuller is brighter.
+_SHARES = {
+    "light": (
+        "#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494",
+        "#081d58",
+    ),
+    "dark": (
+        "#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30",
+        "#fde725",
+    ),
+}  # fmt: skip
 # Of what is out of service, and of what is empty, on light and on dark paper.
 _BARE = {"light": ("#a0a0a0", "#ececec"), "dark": ("#7d7d7d", "#2b323b")}
 LOW, EMPTY_AT, OUT_AT = -40.0, -12.0, -32.0  # of z, which is used per cent from 0 on
@@ -161,5 +168,5 @@ def _colours(theme: str) -> list[list[Any]]:
     span = 100 - LOW
     middle, zero = (EMPTY_AT + OUT_AT) / 2 - LOW, -LOW - 4
     flat = [[0.0, out], [middle / span, out], [middle / span, empty], [zero / span, empty]]
-    rest = [[(100 * i / 8 - LOW) / span, colour] for i, colour in enumerate(_SHARES)]
+    rest = [[(100 * i / 8 - LOW) / span, colour] for i, colour in enumerate(_SHARES[theme])]
     return flat + rest

@@ -49,7 +49,12 @@ def pane(i: int, key: str, replay: Replay, two: bool) -> Any:
                 [_gauge(name, words) for name, words in gauges.items()],
                 className=f"gauges by-{3 if len(gauges) == 6 else 4}",
             ),
-            html.Div(id=f"chain-{i}", className="chain", **{"aria-label": "The request"}),
+            html.Div(
+                id=f"chain-{i}",
+                className="chain long" if replay.clusters > 2 and two else "chain",
+                role="group",
+                **{"aria-label": "The request and its offer chain"},
+            ),
             html.Div(
                 [
                     html.H3("Servers"),

@@ -88,7 +88,7 @@
       const name = tile.dataset.gauge, value = told[name];
       const share = name === "cpu" || name === "memory";
       let text = share ? `${(100 * value).toFixed(1)} %` : short(value);
-      if (name === "active") text = `${short(value)} of ${short(told.serving)}`;
+      if (name === "active") text = `${short(value)} / ${short(told.serving)}`;
       tile.querySelector(".value").textContent = text;
       const fill = tile.querySelector(".fill");
       if (fill) fill.style.width = `${100 * Math.min(value, 1)}%`;
