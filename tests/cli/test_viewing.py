@@ -18,6 +18,7 @@ from vmagent_marl.cli.main import main
 from vmagent_marl.cli.viewing import _add, _path
 from vmagent_marl.episodes import collect, recipe_for
 from vmagent_marl.errors import VmagentError
+from vmagent_marl.evaluation import evaluate, write_json
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
@@ -75,6 +76,9 @@ def test_everything_that_is_named_is_opened(tmp_path: Path) -> None:
     assert _add(library, str(tmp_path / "minari"), {}) == ["/"]
     (stored,) = _add(library, str(file), {})
     assert library.replay(stored).metrics == replay.metrics
+    scores = evaluate(load_scenario("recovering", servers=2), "first-fit", episodes=1)
+    write_json(scores, tmp_path / "scores.json")
+    assert _add(library, str(tmp_path / "scores.json"), {}) == ["/runs/0"]
     (now,) = _add(library, "tiny:worst-fit", {"horizon": 8})
     assert library.replay(now).recording.policy == "worst-fit"
     assert _path([stored, now]) == f"/watch/{stored}/{now}"
@@ -87,9 +91,11 @@ def test_what_cannot_be_opened_is_one_line(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / f"bad{SUFFIX}").write_bytes(b"x")
+    (tmp_path / "bad.json").write_text("{}")
     assert "did you mean 'recovering'" in fails(capsys, "recovring:first-fit")
     assert "unknown policy" in fails(capsys, "recovering:firts-fit")
     assert "holds no run" in fails(capsys, str(tmp_path / "empty"))
+    assert "holds no scores" in fails(capsys, str(tmp_path / "bad.json"))
     assert "is no episode file" in fails(capsys, str(tmp_path / f"bad{SUFFIX}"))
     assert "unknown run, data set or episode file" in fails(capsys, "vmagent/none/none-v0")
     assert "unknown run" in fails(capsys, "../nowhere/at/all")

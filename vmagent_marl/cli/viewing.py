@@ -35,8 +35,8 @@ def view(
     same requests side by side. Nothing named: what is found in ./runs and among Minari's data sets.
 
     Args:
-        what: a folder of runs, a data set's id (ID#7: its episode 7), an episode file, or a
-            scenario and a policy to play now.
+        what: a folder of runs, scores (.json), a data set's id (ID#7: its episode 7), an episode
+            file, or a scenario and a policy to play now.
         port: of the address; 8050 if that is free, else any.
         open: open the page in a browser.
         windows: rows of the trace from which an episode that is played now is drawn.
@@ -82,11 +82,18 @@ def _add(library: Library, what: str, fields: dict[str, Any]) -> list[str]:
     """Put what was named into the library: a key to watch, or the address of its page."""
     from vmagent_marl.view.dashboard.discovery import look_through
     from vmagent_marl.view.dashboard.episode_file import SUFFIX
+    from vmagent_marl.view.dashboard.runs import read_score
     from vmagent_marl.view.dashboard.stored import open_stored
 
     path = Path(what)
     if what.endswith(SUFFIX):
         return [library.add_episode(path)]
+    if path.suffix == ".json" and path.is_file():
+        score = read_score(path)
+        if score is None:
+            raise SettingError(f"{what}: holds no scores: give what `evaluate --json` wrote")
+        library.scores.append(score)
+        return ["/runs/0"]
     if (path / "data" / "metadata.json").is_file():
         return [f"/data/{library.add_dataset(open_stored(path))}"]
     if path.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import re
@@ -207,6 +208,15 @@ def test_a_file_that_is_wrong_gets_words_and_a_right_one_its_page(
     assert re.fullmatch(r"/watch/f\d+", good["url"]["pathname"])
 
 
+def test_a_replay_that_differs_from_its_recording_is_told(recovering: Replay) -> None:
+    recording, library = recovering.recording, Library()
+    assert recording.metrics is not None
+    other = dataclasses.replace(recording.metrics, placed=recording.metrics.placed - 1)
+    key = library.add_episode(episode_bytes(dataclasses.replace(recording, metrics=other)))
+    with make_app(library, PORT).server.test_client() as client:
+        assert "it replays otherwise than recorded" in page(client, f"/watch/{key}")
+
+
 def test_names_that_a_page_sends_open_no_file(tmp_path: Path) -> None:
     library = Library()
     (tmp_path / "policy.pt").write_bytes(b"x")
@@ -230,7 +240,7 @@ def test_few_replays_are_held(recovering: Replay) -> None:
     keys = [library.add_episode(episode_bytes(recovering.recording)) for _ in range(9)]
     for key in keys:
         library.replay(key)
-    assert len(library._held) == 6
+    assert len(library._held) == 4
     assert library.replay(keys[-1]) is library.replay(keys[-1])
 
 

@@ -7,7 +7,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from vmagent_marl.policies import make_policy
+from vmagent_marl.scenario import load_scenario
+from vmagent_marl.sim import Episode
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes
 from vmagent_marl.view.dashboard.library import Library
-from vmagent_marl.view.dashboard.replay import Replay
+from vmagent_marl.view.dashboard.replay import Replay, played
 from vmagent_marl.view.dashboard.serving import listen, make_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -40,8 +44,22 @@ PICTURES = os.environ.get("VMAGENT_PICTURES")  # a folder, for who wants to look
 @pytest.fixture(scope="module")
 def site(recovering: Replay, packed: Replay, region: Replay, waiting: Replay) -> Iterator[str]:
     """The address of a dashboard with four episodes, f0 to f3."""
+    with serving([recovering, packed, region, waiting]) as address:
+        yield address
+
+
+@pytest.fixture
+def large() -> Iterator[str]:
+    """One with an episode of a thousand servers."""
+    scenario = load_scenario("region-1000", home="round-robin")
+    with serving([played(scenario, make_policy("first-fit"), Episode(first=0))]) as address:
+        yield address
+
+
+@contextmanager
+def serving(replays: Sequence[Replay]) -> Iterator[str]:
     library, listener = Library(), listen(0)
-    for replay in (recovering, packed, region, waiting):
+    for replay in replays:
         library.add_episode(episode_bytes(replay.recording), f"a{SUFFIX}")
     server = make_server(library, listener)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -75,7 +93,7 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
 
 
 @pytest.fixture(autouse=True)
-def no_errors(chrome: webdriver.Chrome, site: str) -> Iterator[None]:
+def no_errors(chrome: webdriver.Chrome) -> Iterator[None]:
     """The browser's console stays empty of errors, and nothing is asked of another machine."""
     chrome.get_log("browser")
     chrome.get_log("performance")
@@ -86,7 +104,7 @@ def no_errors(chrome: webdriver.Chrome, site: str) -> Iterator[None]:
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             asked = message["params"]["request"]["url"]
-            assert asked.startswith((site, "data:", "blob:", "chrome")), asked
+            assert asked.startswith(("http://127.0.0.1:", "data:", "blob:", "chrome")), asked
 
 
 def sized(chrome: webdriver.Chrome, width: int, height: int) -> None:
@@ -292,3 +310,31 @@ def test_pages_fit_a_phone_and_wear_both_themes(
         click(chrome, "#theme")
     finally:
         sized(chrome, 1280, 800)
+
+
+def test_a_thousand_servers_stay_smooth(chrome: webdriver.Chrome, large: str) -> None:
+    """The best of some, since a machine has other things to do: 2 s to the first picture, 150 ms
+    from a slider's move to what it shows."""
+    paints: list[float] = []
+    while len(paints) < 5 and min(paints, default=9.0) >= 2.0:
+        begin = time.monotonic()
+        opened(chrome, f"{large}/watch/f0")
+        paints.append(time.monotonic() - begin)
+    assert min(paints) < 2.0
+    moves = chrome.execute_async_script(
+        """const done = arguments[0], took = [];
+        const seen = () => document.getElementById('where').textContent.replace(/,/g, '');
+        const wait = (ms) => new Promise((go) => setTimeout(go, ms));
+        (async () => {
+          for (let i = 0; i < 15; i += 1) {
+            const to = 700 + 311 * i, begin = performance.now();
+            dash_clientside.set_props('position', {value: to});
+            while (!seen().startsWith(`${to} of`)) await wait(1);
+            await new Promise((go) => requestAnimationFrame(() => setTimeout(go, 0)));
+            took.push(performance.now() - begin);
+            await wait(30);
+          }
+          done(took);
+        })();"""
+    )
+    assert min(moves) < 150, moves

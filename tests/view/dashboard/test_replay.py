@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmagent_marl.envs.frames import taking, used_shares
-from vmagent_marl.errors import DatasetError
+from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode, Simulator
 from vmagent_marl.sim.metrics import cluster_profit
 from vmagent_marl.sim.state import HOME, LENGTH, NOW, START, TURNED_AWAY
+from vmagent_marl.view.dashboard import limits
 from vmagent_marl.view.dashboard.changes import EVERY, ChangeLog
 from vmagent_marl.view.dashboard.frame import EMPTY, OUT, frame
 from vmagent_marl.view.dashboard.replay import Replay, played, replayed
@@ -79,6 +80,14 @@ def test_a_recording_replays_bit_for_bit(region: Replay) -> None:
     assert second.metrics == region.metrics == region.recording.metrics
     for t in (0, 700, len(region)):
         assert np.array_equal(second.free.at(t), region.free.at(t))
+
+
+def test_what_is_too_long_to_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_BYTES", 10 * 480)
+    scenario, policy = load_scenario("recovering", horizon=11), make_policy("first-fit")
+    with pytest.raises(SettingError, match=r"too long to watch: .*--set horizon=10"):
+        played(scenario, policy, Episode(first=0))
+    assert len(played(scenario.replace(horizon=10), policy, Episode(first=0))) == 10
 
 
 def test_another_trace_is_refused(region: Replay) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.sim import Episode, Metrics
-from vmagent_marl.view.dashboard.limits import MOST_STEPS, scenario_of
+from vmagent_marl.view.dashboard.limits import most_steps, scenario_of
 from vmagent_marl.view.dashboard.recording import PlayedOn, Recording
 
 SUFFIX = ".episode.npz"
@@ -88,8 +88,6 @@ def _members(archive: zipfile.ZipFile, where: str) -> tuple[bytes, NDArray[np.in
         about = _array(stream, sizes["about.npy"], np.dtype(np.uint8), 1)
     with archive.open("actions.npy") as stream:
         actions = _array(stream, sizes["actions.npy"], np.dtype(np.int64), 2)
-    if len(actions) > MOST_STEPS:
-        raise ValueError(f"{len(actions):,} steps are too many: {MOST_STEPS:,} at most")
     return about.tobytes(), actions
 
 
@@ -142,6 +140,8 @@ def _recording(
     most = 2 * (max(scenario.each("servers"), default=0)) + 1
     if scenario.expansion:
         most = 2 * scenario.expansion.most + 1
+    if len(actions) > most_steps(scenario.clusters):
+        raise DatasetError(f"{where}: {len(actions):,} steps are too many to watch")
     if actions.shape[1] != scenario.clusters:
         raise DatasetError(f"{where}: {actions.shape[1]} answers a step for {scenario.clusters}")
     if actions.size and (actions.min() < 0 or actions.max() >= most):

@@ -29,7 +29,6 @@ def home_page(library: Library) -> Any:
             ],
             className="heading",
         ),
-        _play_form(),
     ]
     if library.titles:
         items = [html.Li(link(title, f"/watch/{key}")) for key, title in library.titles.items()]
@@ -37,6 +36,7 @@ def home_page(library: Library) -> Any:
     groups = folders(library)
     if groups:
         parts.append(panel("Runs", *(group_links(library, folder) for folder in groups)))
+    parts.append(_play_form())
     if library.datasets:
         parts.append(panel("Data sets", _dataset_table(library)))
     if not (groups or library.datasets or library.titles):

@@ -33,7 +33,7 @@ from vmagent_marl.view.dashboard.stored import StoredEpisodes, open_stored
 from vmagent_marl.view.dashboard.uploads import content_of, unpack_dataset
 from vmagent_marl.windows import episode_of
 
-REPLAYS = 6  # that are held in memory
+REPLAYS = 4  # that are held in memory
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.errors import SettingError
 from vmagent_marl.policies import Policy, check_policy
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Metrics, Simulator
@@ -17,13 +18,13 @@ from vmagent_marl.sim.rules import CPU, MEMORY, NODES, WAIT, Feed, Rules
 from vmagent_marl.sim.state import ACTIVE, FIRST, LENGTH, NOW, ROW, START, STOP
 from vmagent_marl.trace import Trace
 from vmagent_marl.view.dashboard.changes import ChangeLog
+from vmagent_marl.view.dashboard.limits import most_steps
 from vmagent_marl.view.dashboard.recording import Recording, check_trace, told_of
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Answers = Callable[[int], NDArray[np.int64]]  # plans (1, K) at a step
 HOUR = 3600.0
-MOST_STEPS = 1_000_000  # that are filmed: more would not fit into memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,13 @@ def played(
         given.append(actions[0].copy())
         return actions
 
-    film = _film(simulator, episode, answers, MOST_STEPS)
+    most = most_steps(simulator.clusters)
+    film = _film(simulator, episode, answers, most)
+    if simulator.running[0]:
+        raise SettingError(
+            f"an episode of scenario {scenario.name!r} is too long to watch: give a horizon of at "
+            f"most {most:,} (--set horizon={most})"
+        )
     actions = np.stack(given) if given else np.zeros((0, simulator.clusters), np.int64)
     return film(
         Recording(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.sim import Episode, Metrics
-from vmagent_marl.view.dashboard.limits import MOST_STEPS, scenario_of
+from vmagent_marl.view.dashboard.limits import most_steps, scenario_of
 from vmagent_marl.view.dashboard.recording import PlayedOn, Recording
 
 OWN = "vmagent_marl"  # key of what is ours in the metadata, as `episodes` writes it
@@ -94,7 +94,7 @@ class StoredEpisodes:
         with self._opened() as file:
             try:
                 group = _inside(file, f"episode_{number}")
-                actions = _whole(_inside(group, "actions"), MOST_STEPS, clusters)
+                actions = _whole(_inside(group, "actions"), most_steps(clusters), clusters)
                 shape = len(actions), -1
                 component = _whole(_inside(group, "infos", "component"), len(actions) + 1).ravel()
                 start, stop, key = (int(group.attrs[f"options/{n}"]) for n in _OPTIONS)

@@ -231,6 +231,8 @@
       const body = by(`clusters-${i}`);
       if (body) clusters(body, each.clusters);
     });
+    const thumb = document.querySelector("#position [role=slider], [id^=position] [role=slider]");
+    if (thumb) thumb.setAttribute("aria-label", "position in the episode");
     const first = frame.frames[0];
     by("where").textContent = axis === "time"
       ? `${span(frame.position)} of ${span(film.seconds)}`
