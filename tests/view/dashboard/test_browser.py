@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -278,6 +279,23 @@ def test_files_are_dropped_played_and_saved(
     folder: Path = chrome.downloads  # type: ignore[attr-defined]
     saved = until(lambda: list(folder.glob(f"*{SUFFIX}")), "the download")
     assert saved[0].read_bytes() == good.read_bytes()
+
+
+def test_what_a_file_tells_is_text_and_never_code(
+    chrome: webdriver.Chrome, site: str, packed: Replay, tmp_path: Path
+) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    recording = packed.recording
+    told = recording.scenario.replace(description=hostile, name=f"a</title>{hostile}")
+    file = tmp_path / f"hostile{SUFFIX}"
+    odd = dataclasses.replace(recording, policy=hostile, scenario=told)
+    file.write_bytes(episode_bytes(odd))
+    chrome.get(site)
+    zone = until(lambda: chrome.find_element(By.CSS_SELECTOR, "#upload input"), "the drop zone")
+    zone.send_keys(str(file))
+    until(lambda: "/watch/" in chrome.current_url and painted(chrome), "the episode's page")
+    assert hostile in text(chrome, "h1")
+    assert chrome.find_elements(By.CSS_SELECTOR, "main img, main script") == []
 
 
 def test_a_form_plays_now_and_wrong_paths_are_told(chrome: webdriver.Chrome, site: str) -> None:

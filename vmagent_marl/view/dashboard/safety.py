@@ -17,7 +17,7 @@ MOST_BODY = MOST_BYTES // 3 * 4 + (1 << 20)  # an upload comes as base64
 
 # Everything comes from here; Dash puts its own start and our style into the page.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
     "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
