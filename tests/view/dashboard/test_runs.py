@@ -75,7 +75,16 @@ def test_one_policys_scores_are_a_table_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["", "step\n", "a,b\n1,2\n", "step,x\n1,\n,\n", "step,x\n\x00", "step,step\n1,2\n"]
+    "table",
+    [
+        "",
+        "step\n",
+        "step,x\n5,1\n3,2\n5,9\n1,4\n",
+        "a,b\n1,2\n",
+        "step,x\n1,\n,\n",
+        "step,x\n\x00",
+        "step,step\n1,2\n",
+    ],
 )
 def test_a_broken_curve_is_no_error(tmp_path: Path, table: str) -> None:
     write_run(tmp_path / "a", 0, [1.0])

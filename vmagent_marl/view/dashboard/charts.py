@@ -13,7 +13,6 @@ from vmagent_marl.sim.state import HOPS, PLACED, WAITED
 from vmagent_marl.trace.units import DAY, HOUR
 from vmagent_marl.view.dashboard import series
 from vmagent_marl.view.dashboard.replay import Replay
-from vmagent_marl.view.dashboard.runs import Band
 from vmagent_marl.view.dashboard.series import Axis
 from vmagent_marl.view.style import PALETTE
 
@@ -73,8 +72,8 @@ def difference_figure(one: Replay, two: Replay, axis: Axis) -> Figure:
     line = {
         "type": "scatter",
         "mode": "lines",
-        "x": _plain(at / per),
-        "y": _plain(apart),
+        "x": plain(at / per),
+        "y": plain(apart),
         "fill": "tozeroy",
         "fillcolor": "rgba(0,158,115,.18)",
         "line": {"color": PALETTE[2], "width": 2},
@@ -129,13 +128,13 @@ def server_figure(replay: Replay, k: int, server: int, axis: Axis) -> Figure:
     steps, shares = np.append(steps, len(replay)), np.concatenate([shares, shares[-1:]])
     kept = series.thinned(len(steps), 2000)
     per, _ = scale([replay], axis)
-    x = _plain(series.across(replay, axis)[steps[kept]] / per)
+    x = plain(series.across(replay, axis)[steps[kept]] / per)
     lines = [
         {
             "type": "scatter",
             "mode": "lines",
             "x": x,
-            "y": _plain(100 * shares[kept, resource, node]),
+            "y": plain(100 * shares[kept, resource, node]),
             "line": {
                 "color": PALETTE[resource],
                 "dash": DASHES[node],
@@ -148,33 +147,6 @@ def server_figure(replay: Replay, k: int, server: int, axis: Axis) -> Figure:
         for node in range(NODES)
     ]
     return _figure([replay], axis, lines, "used share (%)", floor=0.0)
-
-
-def curve_figure(bands: Sequence[Band], column: str) -> Figure:
-    """A learning curve with its interval over seeds."""
-    lines: list[Figure] = []
-    for i, band in enumerate(bands):
-        colour = PALETTE[i % 6]
-        x = _plain(band.step)
-        if band.seeds > 1:
-            edge = {"width": 0, "color": colour}
-            shared = {"type": "scatter", "mode": "lines", "x": x, "line": edge, "hoverinfo": "skip"}
-            lines.append({**shared, "y": _plain(band.low), "showlegend": False})
-            fill = {"fill": "tonexty", "fillcolor": _faint(colour), "showlegend": False}
-            lines.append({**shared, "y": _plain(band.high), **fill})
-        lines.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "x": x,
-                "y": _plain(band.mean),
-                "name": band.name,
-                "line": {"color": colour, "width": 2},
-                "marker": {"size": 5},
-            }
-        )
-    layout = _layout("updates", column.replace("_", " "))
-    return {"data": lines, "layout": layout}
 
 
 def waits(replays: Sequence[Replay]) -> bool:
@@ -217,8 +189,8 @@ def _line(
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": _plain(series.across(replays[i], axis)[kept] / per),
-        "y": _plain(values[kept]),
+        "x": plain(series.across(replays[i], axis)[kept] / per),
+        "y": plain(values[kept]),
         "name": who,
         "line": {"color": colour, "width": 1.8, "shape": "hv" if step else "linear"},
     }
@@ -232,16 +204,16 @@ def _figure(
     floor: float | None = None,
 ) -> Figure:
     per, name = scale(replays, axis)
-    layout = _layout(name, unit)
+    made = layout(name, unit)
     end = max(float(series.across(replay, axis)[-1]) for replay in replays) / per
-    layout["xaxis"]["range"] = [0, max(end, 1e-9)]
+    made["xaxis"]["range"] = [0, max(end, 1e-9)]
     if floor is not None:
-        layout["yaxis"]["rangemode"] = "tozero"
-    return {"data": list(lines), "layout": layout}
+        made["yaxis"]["rangemode"] = "tozero"
+    return {"data": list(lines), "layout": made}
 
 
-def _layout(x: str, y: str) -> Figure:
-    """Colours of text and lines are the style sheet's, so that they follow light and dark."""
+def layout(x: str, y: str) -> Figure:
+    """Of every chart, with its axes' titles; colours follow light and dark by the style sheet."""
     axis = {"automargin": True, "zeroline": False, "fixedrange": False, "ticks": "outside"}
     return {
         "autosize": True,
@@ -257,11 +229,6 @@ def _layout(x: str, y: str) -> Figure:
     }
 
 
-def _plain(values: NDArray[Any]) -> list[float | None]:
+def plain(values: NDArray[Any]) -> list[float | None]:
     """Finite numbers of six digits: what a screen shows, and a third of the bytes."""
     return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},.2)"

@@ -89,7 +89,9 @@ def read_run(folder: Path) -> Run | None:
     if not rows or "step" not in rows[0]:
         return None
     columns = {name: np.array([_number(row.get(name)) for row in rows]) for name in rows[0] if name}
-    return Run(folder, told, columns)
+    _, order = np.unique(columns["step"], return_index=True)  # whatever wrote it, in order
+    order = order[np.isfinite(columns["step"][order])]
+    return Run(folder, told, {name: values[order] for name, values in columns.items()})
 
 
 def read_score(file: Path) -> Score | None:

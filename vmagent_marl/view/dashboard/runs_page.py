@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from vmagent_marl.policies import policy_names
-from vmagent_marl.view.dashboard import charts, runs
+from vmagent_marl.view.dashboard import runs
+from vmagent_marl.view.dashboard.curve_chart import curve_figure
 from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.parts import graph, html, link, number, panel, table
 from vmagent_marl.view.dashboard.runs import Run, Score
@@ -33,7 +34,7 @@ def runs_page(library: Library, folder: Path) -> Any:
         words = column.replace("_", " ")
         about = "Mean over seeds, and its 95 % bootstrap interval." if seeds else ""
         alt = f"Learning curve: {words} over updates."
-        figure = charts.curve_figure(made, column)
+        figure = curve_figure(made, column)
         curves.append(panel(words.capitalize(), graph(f"curve-{column}", figure, alt), about=about))
     if curves:
         told.append(html.Div(curves, className="charts"))

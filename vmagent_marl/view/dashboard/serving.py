@@ -69,5 +69,6 @@ def serve(library: Library, listener: socket.socket, path: str, *, browser: bool
             server.serve_forever()
     finally:
         server.server_close()
+        listener.close()
         library.close()
     print("\nThe dashboard is closed.")
