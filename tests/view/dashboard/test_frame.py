@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
+
+pytest.importorskip("dash", reason="dash is absent: pip install .[view]")
 
 from vmagent_marl.sim.state import NOBODY, PLACED_IN, SLOT
 from vmagent_marl.view.dashboard import series
