@@ -32,7 +32,7 @@ def curve_figure(bands: Sequence[Band], column: str) -> Figure:
                 "marker": {"size": 5},
             }
         )
-    return {"data": lines, "layout": layout("updates", column.replace("_", " "))}
+    return {"data": lines, "layout": layout("training steps", column.replace("_", " "))}
 
 
 def _faint(colour: str) -> str:

@@ -33,7 +33,7 @@ def runs_page(library: Library, folder: Path) -> Any:
         seeds = any(band.seeds > 1 for band in made)
         words = column.replace("_", " ")
         about = "Mean over seeds, and its 95 % bootstrap interval." if seeds else ""
-        alt = f"Learning curve: {words} over updates."
+        alt = f"Learning curve: {words} over training steps."
         figure = curve_figure(made, column)
         curves.append(panel(words.capitalize(), graph(f"curve-{column}", figure, alt), about=about))
     if curves:
