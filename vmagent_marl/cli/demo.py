@@ -92,6 +92,11 @@ def demo(
         soft_wrap=True,
         highlight=False,
     )
+    console.print(
+        f"Watch an episode: vmagent-marl view {shlex.quote(str(out))}",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def _make_room(out: Path) -> None:
