@@ -119,3 +119,13 @@ def test_more_than_one_run_and_an_unknown_number_are_told(tmp_path: Path) -> Non
     (key,) = _add(library, f"{name}#7", {})
     with pytest.raises(VmagentError, match="has no episode 7: give 0 to 0"):
         library.replay(key)
+
+
+def test_an_episode_is_written_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "episode.html"
+    main(["view", "tiny:first-fit", "--export", str(file)])
+    assert capsys.readouterr().out.split() == [str(file)]
+    assert "first-fit" in file.read_text(encoding="utf-8")
+    assert "name one SCENARIO:POLICY" in fails(capsys, "--export", str(file))
+    assert "episode.txt" in fails(capsys, "tiny:first-fit", "--export", "episode.txt")
+    assert not (tmp_path / "episode.txt").exists()

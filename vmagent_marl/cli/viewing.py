@@ -20,6 +20,7 @@ def view(
     what: Annotated[
         Positional[tuple[str, ...]], arg(metavar="RUN|DATASET|EPISODE|SCENARIO:POLICY ...")
     ] = (),
+    export: Path | None = None,
     port: int | None = None,
     open: bool = False,
     windows: Literal["train", "validation", "test", "all"] = "test",
@@ -37,6 +38,8 @@ def view(
     Args:
         what: a folder of runs, scores (.json), a data set's id (ID#7: its episode 7), an episode
             file, or a scenario and a policy to play now.
+        export: write the episode of one SCENARIO:POLICY to this file instead: .html, a page that
+            plays by itself, .gif, .png, .svg or .pdf.
         port: of the address; 8050 if that is free, else any.
         open: open the page in a browser.
         windows: rows of the trace from which an episode that is played now is drawn.
@@ -46,6 +49,11 @@ def view(
         servers: of each cluster of a scenario that is played now.
         set: other fields of it, as name=value.
     """
+    if seed < 0 or episode < 0:
+        raise SettingError(f"--seed {seed} --episode {episode}: give 0 or more")
+    if export is not None:
+        _export(what, export, seed, episode, windows, scenario_fields(trace, servers, set))
+        return
     try:
         import dash  # noqa: F401  # it is there, or it is told what to install
     except ModuleNotFoundError as error:
@@ -55,8 +63,6 @@ def view(
     from vmagent_marl.view.dashboard.library import Choices, Library
     from vmagent_marl.view.dashboard.serving import listen, serve
 
-    if seed < 0 or episode < 0:
-        raise SettingError(f"--seed {seed} --episode {episode}: give 0 or more")
     fields = scenario_fields(trace, servers, set)
     library = Library(Choices(window=windows, seed=seed, number=episode, trace=trace))
     with blaming_options(trace, servers):
@@ -68,6 +74,16 @@ def view(
             continue
         library.replay(key)
     serve(library, listen(port), _path(keys), browser=open)
+
+
+def _export(
+    what: tuple[str, ...], file: Path, seed: int, episode: int, window: str, fields: dict[str, Any]
+) -> None:
+    from vmagent_marl.view.video import export_named
+
+    if len(what) != 1 or ":" not in what[0]:
+        raise SettingError("--export: name one SCENARIO:POLICY, whose episode is to be written")
+    print(export_named(what[0], file, seed=seed, number=episode, window=window, fields=fields))
 
 
 def _path(keys: list[str]) -> str:
