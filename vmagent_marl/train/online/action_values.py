@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from vmagent_marl.policies.checkpoint import new_network
@@ -16,8 +17,8 @@ class ActionValues(nn.Module):
     advantage less the mean of those of legal actions. Taking one number off all does not change
     which is the highest, so the plain network of the advantages acts, and is what a checkpoint
     holds; without duelling it is the network of the values. Differences from the paper: the value
-    has layers of its own, and is in units of what a reward of 1 a request comes to for ever; it
-    learns fast what all actions have in common, the advantages are in units of reward.
+    has layers of its own, and learns in units of the `horizon`, what a reward of 1 a request comes
+    to for ever.
     """
 
     def __init__(self, shape: NetworkShape, *, duelling: bool, gamma: float) -> None:
@@ -34,6 +35,15 @@ class ActionValues(nn.Module):
             mean = (values * legal).sum(1, keepdim=True) / legal.sum(1, keepdim=True)
             values = self.value(features) * self.horizon + values - mean
         return masked(values, mask)
+
+    def loss(self, value: Tensor, goal: Tensor) -> Tensor:
+        """(N,) Huber's, which turns linear at the horizon.
+
+        Where an episode ends, a rare request loses all that was hoped for: cut to the size of a
+        reward, as in games whose rewards come often, such errors would be outvoted.
+        """
+        error = (value - goal) / self.horizon
+        return nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
 
     def best(self, features: Tensor, mask: Tensor) -> Tensor:
         """(N,) the legal action of the highest value."""

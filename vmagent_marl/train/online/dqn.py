@@ -8,6 +8,7 @@ the other (van Hasselt, Guez & Silver, AAAI 2016, arXiv 1509.06461), duelling (W
 Differences from the papers:
 - what is greedy, drawn and bootstrapped is so among legal actions;
 - many environments play at once, and an update follows each request of all of them;
+- errors count squared up to the size of a whole return, and not of a reward;
 - Adam, and the target network may follow in small steps in the place of copies;
 - an episode that is truncated is bootstrapped with the value of its genuine last observation.
 """
@@ -90,27 +91,30 @@ class DQNLearner(OffPolicyLearner):
     def _update(self, drawn: Drawn) -> dict[str, Tensor]:
         if self.updates == 0:  # what was drawn first may have been replaced by a checkpoint's
             follow(self.target, self.values, 1.0)
-        settings = self.settings
-        with torch.no_grad():
-            worth = self.target(drawn.after, drawn.after_mask)
-            if settings.double:
-                best = self.values.best(drawn.after, drawn.after_mask)
-            else:
-                best = worth.argmax(1)
-            goal = drawn.reward + drawn.discount * worth.gather(1, best[:, None]).squeeze(1)
+        goal = self._goal(drawn)
         values = self.values(drawn.features, drawn.mask)
         value = values.gather(1, drawn.action[:, None]).squeeze(1)
-        loss = nn.functional.smooth_l1_loss(value, goal, reduction="none")  # Huber's
-        loss = (loss * drawn.weight).mean()
+        loss = (self.values.loss(value, goal) * drawn.weight).mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        nn.utils.clip_grad_norm_(self.values.parameters(), settings.max_norm)
+        nn.utils.clip_grad_norm_(self.values.parameters(), self.settings.max_norm)
         self.optimizer.step()
         self.replay.weigh(drawn.place, goal - value)
-        if (self.updates + 1) % settings.target_every == 0:
-            follow(self.target, self.values, settings.tau)
+        if (self.updates + 1) % self.settings.target_every == 0:
+            follow(self.target, self.values, self.settings.tau)
         epsilon = torch.tensor(self.epsilon)
         return {"loss": loss.detach(), "value": value.detach().mean(), "epsilon": epsilon}
+
+    @torch.no_grad()
+    def _goal(self, drawn: Drawn) -> Tensor:
+        """(N,) what the values of the actions that were taken are brought to."""
+        worth = self.target(drawn.after, drawn.after_mask)
+        if self.settings.double:
+            best = self.values.best(drawn.after, drawn.after_mask)
+        else:
+            best = worth.argmax(1)
+        goal: Tensor = drawn.reward + drawn.discount * worth.gather(1, best[:, None]).squeeze(1)
+        return goal
 
     def modules(self) -> dict[str, nn.Module]:
         """See `Learner`."""

@@ -159,6 +159,8 @@ def _check(settings: OffPolicy) -> None:
     for name in ("minibatch", "updates", "n_step", "target_every"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    if settings.warmup < 0:
+        raise SettingError(f"warmup: {settings.warmup} is negative: give 0 or more")
     least = settings.batch * (settings.n_step + 1)
     if settings.replay < least:
         raise SettingError(

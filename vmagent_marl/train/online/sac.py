@@ -9,7 +9,7 @@ Differences from the papers:
 - the entropy to be kept is a share of the logarithm of the number of legal actions, which changes
   with every request, and requests that leave no choice count neither for the policy nor for the
   temperature;
-- the critics are duelling (see `action_values`);
+- the critics are duelling, and their loss is Huber's (see `action_values`);
 - many environments play at once, and an update follows each request of all of them;
 - an episode that is truncated is bootstrapped with the value of its genuine last observation;
 - with `n_step` above 1 the rewards of n requests are summed; the entropies between are not.
@@ -66,11 +66,11 @@ class SACLearner(OffPolicyLearner):
         super().__init__(settings, stage)
         device, rate = stage.device, settings.learning_rate
         self.network = new_network(self.shape).to(device)
-        twins = [
+        self.twins = [
             ActionValues(self.shape, duelling=True, gamma=settings.gamma).to(device)
             for _ in range(2)
         ]
-        self.critics = nn.ModuleList(twins)
+        self.critics = nn.ModuleList(self.twins)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.temperature = Temperature(settings.temperature).to(device)
         self.policy_optimizer = adam(self.network.parameters(), rate)
@@ -82,20 +82,14 @@ class SACLearner(OffPolicyLearner):
 
     def _update(self, drawn: Drawn) -> dict[str, Tensor]:
         settings = self.settings
-        worth = self.temperature().detach()
-        with torch.no_grad():
-            after = MaskedCategorical(self.network(drawn.after), drawn.after_mask)
-            values = torch.minimum(
-                *(target(drawn.after, drawn.after_mask) for target in self.targets)
-            )
-            soft = after.expected(values) + worth * after.entropy()
-            goal = drawn.reward + drawn.discount * soft
-        judged = [critic(drawn.features, drawn.mask) for critic in self.critics]
+        worth, goal = self.temperature().detach(), self._goal(drawn)
+        judged = [critic(drawn.features, drawn.mask) for critic in self.twins]
         action = drawn.action[:, None]
         taken = [values.gather(1, action).squeeze(1) for values in judged]
-        critic_loss = sum(
-            (nn.functional.smooth_l1_loss(value, goal) for value in taken), torch.zeros_like(worth)
-        )
+        losses = [
+            critic.loss(value, goal).mean() for critic, value in zip(self.twins, taken, strict=True)
+        ]
+        critic_loss = losses[0] + losses[1]
         self._descend(self.critics_optimizer, self.critics, critic_loss)
 
         policy = MaskedCategorical(self.network(drawn.features), drawn.mask)
@@ -119,6 +113,15 @@ class SACLearner(OffPolicyLearner):
             "entropy": (entropy.detach() * counts).sum() / number,
             "temperature": worth,
         }
+
+    @torch.no_grad()
+    def _goal(self, drawn: Drawn) -> Tensor:
+        """(N,) what the critics' values of the actions that were taken are brought to."""
+        policy = MaskedCategorical(self.network(drawn.after), drawn.after_mask)
+        worth = [target(drawn.after, drawn.after_mask) for target in self.targets]
+        soft = policy.expected(torch.minimum(*worth)) + self.temperature() * policy.entropy()
+        goal: Tensor = drawn.reward + drawn.discount * soft
+        return goal
 
     def _descend(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
         optimizer.zero_grad()
