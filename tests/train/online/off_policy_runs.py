@@ -48,11 +48,13 @@ def train(algorithm: str, out: Path, **fields: Any) -> Path:
     return train_online(algorithm, settings(**{**SMALL, **fields}), learner, out, progress=False)
 
 
-def learner(algorithm: str, seed: int = 0, **fields: Any) -> Any:
-    """One that stands at its beginning."""
+def learner(
+    algorithm: str, seed: int = 0, played: dict[str, Any] | None = None, **fields: Any
+) -> Any:
+    """One that stands at its beginning; `played`: fields of the scenario."""
     settings, make = LEARNERS[algorithm]
     given: OffPolicy = settings(**{**SMALL, "scenario": "recovering", "seed": seed, **fields})
-    stage = Stage(load_scenario(given.scenario), batch=given.batch, seed=seed)
+    stage = Stage(load_scenario(given.scenario, **played or {}), batch=given.batch, seed=seed)
     torch.manual_seed(seed)
     made: OffPolicyLearner = make(given, stage)
     return made

@@ -76,6 +76,35 @@ def test_no_illegal_action_is_ever_chosen(algorithm: str, network: str) -> None:
     assert not any(illegal)
 
 
+def test_what_follows_an_end_is_the_last_observation_and_then_another_episode() -> None:
+    plays = learner(
+        "dqn", scenario="tiny", played={"horizon": 5}, replay=10_000, n_step=1, network="flat"
+    )
+    stage, batch = plays.stage, plays.settings.batch
+    last: dict[int, tuple[torch.Tensor, bool]] = {}  # by the place of an episode's last request
+    waits = 0
+    for row in range(200):
+        alive = stage.alive
+        plays._play()
+        assert torch.equal(stage.alive[~alive], torch.ones_like(alive[~alive]))
+        waits += int((~alive).sum())
+        terminated, truncated = stage.ends()
+        seen = stage.features()[:, 0]
+        for b in (alive & (terminated | truncated)).nonzero().flatten().tolist():
+            last[row * batch + b] = (seen[b], bool(truncated[b]))
+    assert plays.steps == 200 * batch - waits
+    assert stage.number - batch == waits == len(stage.returns)
+    drawn = plays.replay.draw(8_000, plays.generator)
+    found = {True: 0, False: 0}
+    for i, place in enumerate(drawn.place.tolist()):
+        genuine, truncated = last.get(place, (None, True))
+        assert float(drawn.discount[i]) == pytest.approx(0.99 * truncated)
+        if genuine is not None:
+            assert torch.equal(drawn.after[i], genuine)
+            found[truncated] += 1
+    assert min(found.values()) > 100
+
+
 @both
 def test_equal_seeds_give_equal_runs_and_others_do_not(algorithm: str, tmp_path: Path) -> None:
     files = [train(algorithm, tmp_path / str(i), seed=seed) for i, seed in enumerate((1, 1, 2))]

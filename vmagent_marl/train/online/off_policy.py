@@ -15,7 +15,7 @@ from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.replay import Drawn, Replay, Row
 from vmagent_marl.train.online.stage import Stage
 
-ROWS = 16  # requests of the batch in one `advance`; how many does not change what is learned
+ROWS = 16  # requests of the batch in one `advance`: enough that counting them costs nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class OffPolicy(Settings):
     """How far such a step goes; 1: a copy."""
     max_norm: float = 10.0
     """Gradients are cut to this norm."""
+    anneal: bool = True
+    """Whether the learning rate falls to a twentieth in the end."""
 
 
 class OffPolicyLearner:
@@ -69,6 +71,10 @@ class OffPolicyLearner:
 
     def advance(self) -> dict[str, float]:
         """Play some requests of the batch, and learn after each."""
+        if self.settings.anneal:
+            left = max(1.0 - self.steps / self.settings.steps, 0.05)
+            for optimizer in self._optimizers().values():
+                optimizer.param_groups[0]["lr"] = self.settings.learning_rate * left
         sums: dict[str, Tensor] = {}
         number = 0
         for _ in range(ROWS):
