@@ -25,6 +25,7 @@ SMALL: dict[str, Any] = {
     "replay": 200,
     "warmup": 50,
     "minibatch": 8,
+    "n_step": 2,
     "hidden": (8, 8),
     "validate_every": 150,
     "validation_episodes": 2,

@@ -111,7 +111,7 @@ def test_random_answers_are_legal_each_as_often_and_get_fewer() -> None:
 
 
 def test_the_target_is_a_copy_every_so_often() -> None:
-    learns = learner("dqn", target_every=3)
+    learns = learner("dqn", target_every=3, tau=1.0)
     drawn = drawn_by(learns)
     same = []
     for _ in range(6):

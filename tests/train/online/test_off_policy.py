@@ -26,8 +26,11 @@ both = pytest.mark.parametrize("algorithm", ["dqn", "sac"])
 @pytest.mark.parametrize(
     ("algorithm", "fields"),
     [
-        ("dqn", {"target_every": 25, "epsilon_end": 0.1}),
-        ("sac", {"tau": 0.02, "target_entropy": 0.5}),
+        ("dqn", {"n_step": 3, "target_every": 25, "tau": 1.0, "epsilon_end": 0.1}),
+        (
+            "sac",
+            {"n_step": 1, "tau": 0.02, "temperature": 0.1, "target_entropy": 0.5, "anneal": False},
+        ),
     ],
 )
 def test_tiny_is_solved(algorithm: str, fields: dict[str, Any], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ Differences from the papers:
 - what is greedy, drawn and bootstrapped is so among legal actions;
 - many environments play at once, and an update follows each request of all of them;
 - errors count squared up to the size of a whole return, and not of a reward;
-- Adam, and the target network may follow in small steps in the place of copies;
+- Adam, and a target network that follows in small steps; `target_every` 500 and `tau` 1 copy it;
 - an episode that is truncated is bootstrapped with the value of its genuine last observation.
 """
 
@@ -32,12 +32,6 @@ from vmagent_marl.train.online.stage import Stage
 class DQN(OffPolicy):
     """Settings of DQN."""
 
-    n_step: int = 3
-    """Requests whose rewards are summed before a value stands for the rest."""
-    target_every: int = 200
-    """Updates between steps of the target network."""
-    tau: float = 1.0
-    """How far such a step goes; 1: a copy."""
     double: bool = True
     """Whether the target's greedy action is that of the network that learns."""
     duelling: bool = True

@@ -30,11 +30,11 @@ class OffPolicy(Settings):
     """Requests an update."""
     updates: int = 1
     """Updates for every request of the batch."""
-    n_step: int = 1
+    n_step: int = 10
     """Requests whose rewards are summed before a value stands for the rest."""
     target_every: int = 1
     """Updates between steps of the target networks."""
-    tau: float = 0.005
+    tau: float = 0.01
     """How far such a step goes; 1: a copy."""
     max_norm: float = 10.0
     """Gradients are cut to this norm."""

@@ -12,7 +12,7 @@ Differences from the papers:
 - the critics are duelling, and their loss is Huber's (see `action_values`);
 - many environments play at once, and an update follows each request of all of them;
 - an episode that is truncated is bootstrapped with the value of its genuine last observation;
-- with `n_step` above 1 the rewards of n requests are summed; the entropies between are not.
+- with `n_step` above 1 the rewards of n requests are summed, and the entropies between are not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vmagent_marl.train.online.stage import Stage
 class SAC(OffPolicy):
     """Settings of SAC."""
 
-    temperature: float = 0.1
+    temperature: float = 0.01
     """Worth of a nat of entropy at first, in units of reward."""
     target_entropy: float = 0.1
     """Share of the largest entropy that the temperature is tuned to keep."""
