@@ -213,7 +213,8 @@ def _begin_from(file: str, learner: Learner) -> None:
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {}
+    told = [row for row in rows if row]  # what only warms up tells nothing
+    return {name: float(np.mean([row[name] for row in told])) for name in told[0]} if told else {}
 
 
 @contextlib.contextmanager

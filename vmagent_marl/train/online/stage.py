@@ -99,9 +99,13 @@ class Stage:
             torch.from_numpy(truncated).to(self.device),
         )
 
-    def renew(self) -> None:
-        """Begin the next episodes where those of all siblings have ended."""
-        over = ~self.simulator.running.reshape(-1, self.siblings).any(axis=1)
+    def renew(self, among: Tensor | None = None) -> None:
+        """Begin the next episodes where those of all siblings have ended.
+
+        Of environments that are not `among` these, (B,) bool, none begins: see `off_policy`.
+        """
+        waits = self.simulator.running if among is None else ~among.cpu().numpy()
+        over = ~(self.simulator.running | waits).reshape(-1, self.siblings).any(axis=1)
         episodes = {}
         for group in np.flatnonzero(over).tolist():
             episode = self.course.take()
