@@ -7,17 +7,18 @@ to its actors beforehand, and replaces none that was killed.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Collection
 from typing import Any
 
 from vmagent_marl.errors import SettingError
+from vmagent_marl.parallel.interrupts import kept_from_others
 
 LOCAL = "local"
+REACHED_IN = 10.0  # seconds, or nobody is there
 SETTINGS = {  # of a Ray that is started here, unless they are set
     "RAY_USAGE_STATS_ENABLED": "0",  # tells nobody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it warns
-    # For so many seconds its agents wait for their head, where a driver was killed and it is gone.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
 }
 
 
@@ -78,23 +79,37 @@ def _connect(address: str, workers: int | None) -> None:
     """Start Ray, or join one; without a word on the terminal."""
     import ray
 
-    about: dict[str, Any] = {"address": address}
+    quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        about |= {"num_cpus": workers, "include_dashboard": False}
-    try:
-        ray.init(**about, log_to_driver=False, logging_level="ERROR")
-    except Exception as error:  # of many kinds, by what is wrong with the address
-        told = str(error).strip().partition("\n")[0]
-        raise SettingError(
-            f"ray: {address}: no cluster there ({told}): start one (`ray start --head`) and give "
-            "its address, or `local`"
-        ) from error
+        try:
+            with kept_from_others():
+                ray.init(address, num_cpus=workers, include_dashboard=False, **quietly)
+        except BaseException:  # a Ctrl-C that came meanwhile
+            ray.shutdown()
+            raise
+    else:
+        try:
+            _reach(address)
+            ray.init(address, **quietly)
+        except Exception as error:  # of many kinds, by what is wrong with the address
+            told = str(error).strip().partition("\n")[0].rstrip(".")
+            raise SettingError(
+                f"ray: {address}: no cluster there ({told}): give the address of one (`ray start "
+                "--head` tells it), or `local`"
+            ) from error
     from ray._private import worker
 
     if hasattr(worker, "print_to_stdstream"):  # that a process was killed is told by who waits
         worker.print_to_stdstream = _unheard
+
+
+def _reach(address: str) -> None:
+    """Raise `OSError` where nobody listens: Ray itself would try for minutes, and say so."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), REACHED_IN).close()
 
 
 def _unheard(*told: Any, **more: Any) -> None:

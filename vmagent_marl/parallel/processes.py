@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import Any
+
+from vmagent_marl.parallel.interrupts import kept_from_others
 
 IDLE = 30.0  # seconds after which processes end that nobody has asked for anything
 LOOKS = 0.5  # seconds between looks for the parent
@@ -32,7 +32,7 @@ class Processes:
 
     def submit(self, call: Callable[[], Any]) -> Any:
         """To a pool that is whole: one in which a process was killed is replaced."""
-        with _without_interrupts():
+        with kept_from_others():
             return self._executor().submit(call)
 
     def result(self, ticket: Any) -> Any:
@@ -58,16 +58,6 @@ class Processes:
             initargs=(os.getpid(),),
             env=dict.fromkeys(ONE_THREAD, "1"),
         )
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes and threads begun here never see a Ctrl-C, which is for the parent to answer."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(parent: int) -> None:
