@@ -62,7 +62,7 @@ def test_what_was_killed_is_begun_anew(tmp_path: Path, capfd: pytest.CaptureFixt
     work = {str(i): partial(deadly.told, i) for i in range(4)}
     work["two"] = partial(deadly.killed_first, tmp_path / "mark", partial(deadly.told, 4))
     assert [number for number, _ in in_turn(work, ray="local")] == list(range(5))
-    assert "two: its process was killed: begun anew\n" in capfd.readouterr().err
+    assert "a worker was killed: begun anew from two\n" in capfd.readouterr().err
 
 
 def test_what_is_killed_every_time_is_named() -> None:
@@ -90,7 +90,7 @@ def test_a_cluster_of_its_own_ends_with_the_work_and_says_nothing(tmp_path: Path
         check=True,
     )
     assert done.stdout == "[0, 1]\nFalse\n"
-    assert done.stderr == "first: its process was killed: begun anew\n"
+    assert done.stderr == "a worker was killed: begun anew from first\n"
 
 
 def test_an_address_where_nobody_listens_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
