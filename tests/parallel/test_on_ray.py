@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from vmagent_marl.errors import KilledError, SettingError
 from vmagent_marl.parallel import in_turn
+from vmagent_marl.parallel.on_ray import hush
 
 ray = pytest.importorskip(
     "ray", reason="ray is not installed: pip install vmagent-marl[distributed]"
@@ -46,6 +48,7 @@ def cluster() -> Iterator[None]:
         logging_level="ERROR",
         runtime_env={"env_vars": about},
     )
+    hush()
     yield
     ray.shutdown()
 
@@ -77,6 +80,16 @@ def test_what_a_call_raises_comes_through_and_is_not_tried_again(tmp_path: Path)
     assert type(raised.value) is OSError
     assert raised.value.errno == 28
     assert (tmp_path / "tries").read_text() == "x"
+
+
+def test_what_other_machines_do_not_have_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("def three():\n    return 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    work = {"0": importlib.import_module("only_here").three}
+    with pytest.raises(SettingError, match=r"cannot load the work \(No module named 'only_here'\)"):
+        list(in_turn(work, ray="local"))
 
 
 def test_a_cluster_of_its_own_ends_with_the_work_and_says_nothing(tmp_path: Path) -> None:
