@@ -19,6 +19,7 @@ from vmagent_marl.parallel.on_ray import hush
 ray = pytest.importorskip(
     "ray", reason="ray is not installed: pip install vmagent-marl[distributed]"
 )
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all of them
 TESTS = Path(__file__).parent.parent
 ALONE = """
 import sys
