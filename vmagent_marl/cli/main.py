@@ -21,6 +21,7 @@ from vmagent_marl.cli import (
     looking,
     programs,
     tracing,
+    viewing,
 )
 from vmagent_marl.cli.demo import demo
 from vmagent_marl.cli.values import VALUES
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "collect": collecting.collect,
     "dataset": datasets.dataset,
     "evaluate": evaluating.evaluate,
+    "view": viewing.view,
     "run": programs.run,
     "copy": programs.copy,
     "demo": demo,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,20 @@ from vmagent_marl.errors import PolicyError
 from vmagent_marl.files import replacing
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import ObservationLayout, Simulator
+from vmagent_marl.sim.rules import FULL
 
 try:
     import torch
 
-    from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, masked, with_identity
+    from vmagent_marl.policies.networks import (
+        FlatNetwork,
+        Kind,
+        Network,
+        NetworkShape,
+        masked,
+        with_identity,
+    )
+    from vmagent_marl.policies.server_network import ServerNetwork
 except ModuleNotFoundError as error:
     raise PolicyError(
         f'trained policies need torch ({error}): in the checkout, pip install ".[torch]"'
@@ -54,7 +63,7 @@ class NetworkPolicy:
     """The legal action of the highest value or logit, the same network for every agent."""
 
     name: str
-    network: FlatNetwork
+    network: Network
     training: Training
 
     @property
@@ -68,7 +77,7 @@ class NetworkPolicy:
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """See `Policy.act`; it draws nothing. Raises `PolicyError` for another layout."""
-        if batch.layout != self.training.layout:
+        if not self._plays(batch.layout):
             raise PolicyError(
                 f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
                 f"plays {_described(batch.layout)}: give the game it was trained on "
@@ -76,16 +85,45 @@ class NetworkPolicy:
             )
         with torch.inference_mode(), one_thread():
             features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
-            values = masked(self.network(features), torch.tensor(batch.mask)).numpy()
+            values = self.network(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+            values = masked(values, torch.tensor(batch.mask)).numpy()
         actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
         return actions, np.zeros(actions.shape)
 
+    def _plays(self, layout: ObservationLayout) -> bool:
+        """Whether the network reads observations of this layout."""
+        learned = self.training.layout
+        if self.network.shape.kind == "servers":
+            learned = replace(learned, servers=layout.servers)
+        return layout == learned
 
-def save_policy(path: Path, network: FlatNetwork, training: Training) -> None:
+
+def network_shape(
+    layout: ObservationLayout, *, hidden: tuple[int, ...] = (64, 64), kind: Kind = "flat"
+) -> NetworkShape:
+    """The shape of a network that plays a layout."""
+    if kind == "servers" and layout.summaries == FULL:
+        raise PolicyError("a network over servers reads no full summaries: take the flat one")
+    return NetworkShape(
+        observation=layout.size,
+        identities=layout.clusters if layout.clusters > 1 else 0,
+        actions=layout.actions,
+        hidden=hidden,
+        kind=kind,
+        hints=layout.hints,
+    )
+
+
+def new_network(shape: NetworkShape) -> Network:
+    """A network of this shape, whose first parameters are drawn."""
+    return ServerNetwork(shape) if shape.kind == "servers" else FlatNetwork(shape)
+
+
+def save_policy(path: Path, network: Network, training: Training) -> None:
     """Write a checkpoint; for equal ones equal bytes, whole or not at all."""
     content = {
         "format": FORMAT,
-        "network": {"kind": "flat", **network.shape.as_dict()},
+        "network": network.shape.as_dict(),
         "training": {**asdict(training), "dataset": list(training.dataset)},
         "weights": network.state_dict(),
     }
@@ -98,9 +136,9 @@ def load_policy(path: Path) -> NetworkPolicy:
     if content.get("format") != FORMAT:
         raise PolicyError(f"{path}: is no {FORMAT!r}: give a policy.pt that a learner here wrote")
     try:
-        sizes = {key: value for key, value in content["network"].items() if key != "kind"}
+        sizes = content["network"]
         with torch.random.fork_rng(devices=[]):  # the parameters are drawn before they are loaded
-            network = FlatNetwork(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
+            network = new_network(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
         network.load_state_dict(content["weights"])
         plain = content["training"]
         training = Training(**{**plain, "dataset": tuple(plain["dataset"])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,19 @@ ILLEGAL = -1e9
 one-hot vectors, which turn an infinity into NaN."""
 
 
+Kind = Literal["flat", "servers"]
+
+
 @dataclass(frozen=True)
 class NetworkShape:
-    """Sizes of a flat network."""
+    """Kind and sizes of a network."""
 
     observation: int  # floats of an agent's observation
     identities: int  # one-hot places that tell agents with shared parameters apart; 0: one agent
     actions: int
     hidden: tuple[int, ...] = (64, 64)
+    kind: Kind = "flat"
+    hints: int = 0  # 1 where the layout tells when servers are foretold to be empty
 
     @property
     def inputs(self) -> int:
@@ -33,8 +38,14 @@ class NetworkShape:
         return {**asdict(self), "hidden": list(self.hidden)}
 
 
-class FlatNetwork(nn.Module):
-    """Features (N, inputs) float32 to one value or logit for each action (N, actions)."""
+class Network(nn.Module):
+    """What acts: features (N, inputs) float32 to one value or logit an action (N, actions)."""
+
+    shape: NetworkShape
+
+
+class FlatNetwork(Network):
+    """Linear layers over all features alike."""
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()

@@ -1,0 +1,1 @@
+"""Learning while playing: torch agents on the batch of environments, one file an algorithm."""

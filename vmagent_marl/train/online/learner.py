@@ -1,0 +1,73 @@
+"""What every online algorithm is: settings, and a learner that goes on step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from torch import nn
+
+from vmagent_marl.policies.networks import Kind, Network
+
+Paid = Literal["team", "own"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What all algorithms are told."""
+
+    scenario: str = "recovering"
+    """Name on the shelf, or the path of a YAML file."""
+    trace: str | None = None
+    """A trace file in the place of the scenario's own."""
+    servers: int | None = None
+    """Of each cluster, in the place of the scenario's own."""
+    steps: int = 1_000_000
+    """Requests decided, over all environments."""
+    batch: int = 64
+    """Environments that are played at once."""
+    seed: int = 0
+    """Of everything that is drawn: parameters, starts, answers, batches."""
+    network: Kind = "servers"
+    """`servers`: the same for every server, of any number; `flat`: plain layers."""
+    hidden: tuple[int, ...] = (32, 32)
+    """Sizes of its hidden layers."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+    gamma: float = 0.99
+    """Discount a request."""
+    reward: Paid = "team"
+    """The team's mean, or what each cluster earns itself: selfish agents."""
+    reward_scale: float = 1.0
+    """Rewards are divided by it."""
+    init: str | None = None
+    """A checkpoint of the same kind of network to begin from, from offline learning for one."""
+    validate_every: int = 100_000
+    """Steps between validations."""
+    validation_episodes: int = 16
+    """Episodes that a validation plays; the best checkpoint is kept."""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto`: a GPU where there is one."""
+
+
+class Learner(Protocol):
+    """One algorithm at work on its stage. Everything it knows is in its `state_dict`."""
+
+    network: Network  # what acts, by its highest value or logit
+    steps: int  # requests decided so far
+
+    def advance(self) -> dict[str, float]:
+        """Play a little and learn from it; figures for the curve."""
+        ...
+
+    def modules(self) -> dict[str, nn.Module]:
+        """All networks, by name."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values from which `load_state_dict` goes on to the same end."""
+        ...
+
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """Go on from there."""
+        ...

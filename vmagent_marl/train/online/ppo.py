@@ -1,0 +1,304 @@
+"""PPO with action masks, for one cluster or many: A2C, IPPO and MAPPO are its cases.
+
+Proximal policy optimisation (Schulman, Wolski, Dhariwal, Radford & Klimov 2017, arXiv 1707.06347)
+with generalised advantages (Schulman et al. 2016). `a2c` is its case of one epoch without clipping
+(Huang et al. 2022, arXiv 2205.09123), `ippo` (de Witt et al. 2020, arXiv 2011.09533) shares one
+network among clusters, and `mappo` (Yu et al., NeurIPS 2022, arXiv 2103.01955) gives the critic the
+state of all.
+
+Differences from the papers:
+- illegal actions have probability 0 (Huang & Ontanon 2022, arXiv 2006.14171);
+- answers that no request reached, and those that had no choice, are left out of the policy's loss;
+  the critic learns from every request;
+- an episode that is truncated is bootstrapped with the value of its genuine last observation;
+- with `siblings` above 1 that many environments play the same requests, and the mean advantage of a
+  request's other siblings is taken off each advantage: what the trace brings is the same for all of
+  them (a baseline that knows the input: Mao et al., ICLR 2019, arXiv 1807.02264, by leave-one-out);
+- the critic predicts returns divided by their running root mean square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vmagent_marl.errors import SettingError
+from vmagent_marl.policies.checkpoint import network_shape, new_network
+from vmagent_marl.policies.networks import flat_body
+from vmagent_marl.policies.server_network import ServerCritic
+from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.masked_categorical import MaskedCategorical
+from vmagent_marl.train.online.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPO(Settings):
+    """Settings of PPO; those of its cases are other defaults."""
+
+    batch: int = 256
+    """Environments that are played at once."""
+    segment: int = 64
+    """Requests an environment plays between updates."""
+    siblings: int = 1
+    """Environments that play the same episodes, for a baseline that knows the trace."""
+    critic: Literal["own", "state"] = "own"
+    """What values are judged by: each agent's observation, or the state of all."""
+    epochs: int = 4
+    """Passes over what was played."""
+    minibatch: int = 4096
+    """Answers an update."""
+    clip: float | None = 0.2
+    """How far the ratio of probabilities counts; none: without bound."""
+    gae_lambda: float = 0.95
+    """1: whole returns; 0: one step and the critic."""
+    entropy: float = 0.003
+    """Weight of the entropy bonus."""
+    value_weight: float = 0.5
+    """Weight of the critic's loss."""
+    max_norm: float = 0.5
+    """Gradients are cut to this norm."""
+    anneal: bool = True
+    """Whether the learning rate falls to a twentieth in the end."""
+
+
+class Segment(NamedTuple):
+    """What T requests of B environments and K agents came to."""
+
+    features: Tensor  # (T, B, K, F)
+    mask: Tensor  # (T, B, K, A)
+    state: Tensor  # (T, B, N), or of no floats where the critic does not read it
+    action: Tensor  # (T, B, K)
+    log_prob: Tensor  # (T, B, K)
+    value: Tensor  # (T, B, K), in units of reward
+    reward: Tensor  # (T, B, K)
+    counts: Tensor  # (T, B, K) bool: reached, with a choice
+    alive: Tensor  # (T, B) bool: a request was decided
+    after: Tensor  # (T, B, K) value of what came next: 0 after termination
+    goes_on: Tensor  # (T, B) bool: the next row is of the same episode
+
+
+class PPOLearner:
+    """PPO at work."""
+
+    def __init__(self, settings: PPO, stage: Stage) -> None:
+        _check(settings, stage)
+        self.settings, self.stage, self.steps = settings, stage, 0
+        device = stage.device
+        shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
+        self.network = new_network(shape).to(device)
+        if settings.critic == "state":
+            self.critic: nn.Module = nn.Sequential(
+                flat_body(stage.state_size + stage.identities, (64, 64)), nn.Linear(64, 1)
+            )
+        elif settings.network == "servers":
+            self.critic = ServerCritic(shape)
+        else:
+            self.critic = nn.Sequential(
+                flat_body(shape.inputs, settings.hidden), nn.Linear(settings.hidden[-1], 1)
+            )
+        self.critic.to(device)
+        parameters = [*self.network.parameters(), *self.critic.parameters()]
+        self.parameters = parameters
+        self.optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, eps=1e-5)
+        self.generator = torch.Generator(device=device).manual_seed(settings.seed)
+        self.scale = torch.ones(())  # root mean square of returns, running
+
+    def advance(self) -> dict[str, float]:
+        """Play a segment and learn from it."""
+        if self.settings.anneal:
+            left = max(1.0 - self.steps / self.settings.steps, 0.05)
+            self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * left
+        played = self._play()
+        advantages = advantages_of(played, self.settings.gamma, self.settings.gae_lambda)
+        returns = advantages + played.value
+        alive = played.alive[:, :, None].expand_as(returns)
+        rms = returns[alive].square().mean().sqrt().clamp(min=1e-3).cpu()
+        self.scale = rms if self.steps == 0 else 0.95 * self.scale + 0.05 * rms
+        self.steps += int(played.alive.sum())
+        if self.settings.siblings > 1:
+            advantages = less_siblings(advantages, played.alive, self.settings.siblings)
+        return self._learn(played, advantages, returns)
+
+    def _play(self) -> Segment:
+        stage, settings = self.stage, self.settings
+        rows: list[tuple[Tensor, ...]] = []
+        with torch.no_grad():
+            for _ in range(settings.segment):
+                features, mask, state = stage.features(), stage.mask(), self._state()
+                value, alive = self._value(features, state) * self.scale, stage.alive
+                policy = MaskedCategorical(self._logits(features), mask)
+                action = policy.sample(self.generator)
+                stage.step(action)
+                terminated, truncated = stage.ends()
+                after = torch.zeros_like(value)
+                if (truncated & alive).any():
+                    genuine = self._value(stage.features(), self._state()) * self.scale
+                    after = torch.where(truncated[:, None], genuine, after)
+                counts = stage.reached() & (mask.sum(2) > 1) & alive[:, None]
+                rows.append(
+                    (
+                        features,
+                        mask,
+                        state,
+                        action,
+                        policy.log_prob(action),
+                        value,
+                        stage.rewards(settings.reward == "own") / settings.reward_scale,
+                        counts,
+                        alive,
+                        after,
+                        ~(terminated | truncated),
+                    )
+                )
+                stage.renew()
+            played = Segment(*(torch.stack(column) for column in zip(*rows, strict=True)))
+            last = self._value(stage.features(), self._state()) * self.scale
+        following = torch.cat([played.value[1:], last[None]])
+        after = torch.where(played.goes_on[:, :, None], following, played.after)
+        return played._replace(after=after)
+
+    def _learn(self, played: Segment, advantages: Tensor, returns: Tensor) -> dict[str, float]:
+        settings = self.settings
+        counted = advantages[played.counts]
+        spread = counted.std().clamp(min=1e-8) if counted.numel() > 1 else 1.0
+        mean = counted.mean() if counted.numel() and settings.siblings == 1 else 0.0
+        clusters = played.action.shape[2]
+        rows = played.alive[:, :, None].expand_as(played.action).flatten().nonzero().squeeze(1)
+        flat = {
+            "features": played.features.flatten(0, 2),
+            "mask": played.mask.flatten(0, 2),
+            "action": played.action.flatten(),
+            "log_prob": played.log_prob.flatten(),
+            "advantage": ((advantages - mean) / spread).flatten(),
+            "return": (returns / self.scale).flatten(),
+            "counts": played.counts.flatten().float(),
+        }
+        state = played.state.flatten(0, 1)
+        sums: dict[str, float] = {}
+        updates = 0
+        for _ in range(settings.epochs):
+            order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
+            for chosen in torch.split(rows[order], settings.minibatch):
+                part = {name: values[chosen] for name, values in flat.items()}
+                figures = self._update(part, state[chosen // clusters], chosen % clusters)
+                updates += 1
+                for name, figure in figures.items():
+                    sums[name] = sums.get(name, 0.0) + figure
+        return {name: total / max(updates, 1) for name, total in sums.items()}
+
+    def _update(self, part: dict[str, Tensor], state: Tensor, agent: Tensor) -> dict[str, float]:
+        settings = self.settings
+        policy = MaskedCategorical(self.network(part["features"]), part["mask"])
+        log_ratio = policy.log_prob(part["action"]) - part["log_prob"]
+        ratio, advantage = log_ratio.exp(), part["advantage"]
+        gain = ratio * advantage
+        if settings.clip is not None:
+            bounded = ratio.clamp(1 - settings.clip, 1 + settings.clip)
+            gain = torch.minimum(gain, bounded * advantage)
+        counts = part["counts"]
+        number = counts.sum().clamp(min=1.0)
+        policy_loss = -(gain * counts).sum() / number
+        entropy = (policy.entropy() * counts).sum() / number
+        seen = part["features"]
+        if settings.critic == "state":
+            seen = self._with_agent(state, agent)
+        value_loss = (self.critic(seen).squeeze(1) - part["return"]).square().mean()
+        loss = policy_loss - settings.entropy * entropy + settings.value_weight * value_loss
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, settings.max_norm)
+        self.optimizer.step()
+        kl = float(((ratio - 1 - log_ratio) * counts).sum().detach() / number)  # Schulman's k3
+        return {
+            "policy_loss": float(policy_loss.detach()),
+            "value_loss": float(value_loss.detach()),
+            "entropy": float(entropy.detach()),
+            "kl": kl,
+        }
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """(B, K, A)"""
+        logits: Tensor = self.network(features.flatten(0, 1))
+        return logits.view(*features.shape[:2], -1)
+
+    def _state(self) -> Tensor:
+        """(B, N), of no floats where the critic does not read it."""
+        if self.settings.critic == "state":
+            return self.stage.state()
+        return torch.zeros(self.stage.simulator.batch, 0, device=self.stage.device)
+
+    def _value(self, features: Tensor, state: Tensor) -> Tensor:
+        """(B, K), in units of the running scale."""
+        batch, clusters, _ = features.shape
+        seen = features.flatten(0, 1)
+        if self.settings.critic == "state":
+            agents = torch.arange(clusters, device=features.device).repeat(batch)
+            seen = self._with_agent(state.repeat_interleave(clusters, 0), agents)
+        values: Tensor = self.critic(seen)
+        return values.view(batch, clusters)
+
+    def _with_agent(self, state: Tensor, agent: Tensor) -> Tensor:
+        """States (N, S) followed by who is asked (N,), one-hot."""
+        if self.stage.identities == 0:
+            return state
+        return torch.cat([state, torch.eye(self.stage.identities, device=state.device)[agent]], 1)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """See `Learner`."""
+        return {"network": self.network, "critic": self.critic}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner`."""
+        return {
+            "steps": self.steps,
+            "modules": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "scale": self.scale,
+            "stage": self.stage.state_dict(),
+        }
+
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """See `Learner`."""
+        self.steps, self.scale = content["steps"], content["scale"]
+        for name, module in self.modules().items():
+            module.load_state_dict(content["modules"][name])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.generator.set_state(content["generator"])
+        self.stage.load_state_dict(content["stage"])
+
+
+def advantages_of(played: Segment, gamma: float, gae_lambda: float) -> Tensor:
+    """(T, B, K) generalised advantages; none crosses the end of an episode."""
+    delta = played.reward + gamma * played.after - played.value
+    goes_on = played.goes_on[:, :, None]
+    advantages = torch.zeros_like(delta)
+    later = torch.zeros_like(delta[0])
+    for t in range(len(delta) - 1, -1, -1):
+        later = delta[t] + gamma * gae_lambda * goes_on[t] * later
+        advantages[t] = later
+    return advantages
+
+
+def less_siblings(advantages: Tensor, alive: Tensor, siblings: int) -> Tensor:
+    """Advantages (T, B, K) less the mean of those of a request's other live siblings."""
+    requests, batch, clusters = advantages.shape
+    grouped = advantages.view(requests, -1, siblings, clusters)
+    live = alive.view(requests, -1, siblings, 1)
+    others = (live.sum(2, keepdim=True) - 1.0).clamp(min=0.0)
+    of_others = (grouped * live).sum(2, keepdim=True) - grouped * live
+    less = grouped - of_others / others.clamp(min=1.0)
+    return torch.where(live & (others > 0), less, 0.0).view(requests, batch, clusters)
+
+
+def _check(settings: PPO, stage: Stage) -> None:
+    for name in ("segment", "epochs", "minibatch"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    if settings.clip is not None and not settings.clip > 0:
+        raise SettingError(f"clip: {settings.clip} is not positive: give e.g. 0.2, or none")
+    if not 0.0 <= settings.gae_lambda <= 1.0:
+        raise SettingError(f"gae_lambda: {settings.gae_lambda} is no share: give 0 to 1")

@@ -1,0 +1,239 @@
+"""What every online run does with its learner: play and learn, validate, keep the best, go on.
+
+`<out>/policy.pt` is the checkpoint of the best validation, `last.pt` that of the last,
+`curve.csv` has a row for each validation, `config.json` what decides the outcome, `resume.pt` what
+a killed run goes on from: the same call again ends with the same policy as a run that was not
+killed. TensorBoard reads the folder, where it is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vmagent_marl.errors import PolicyError, SettingError
+from vmagent_marl.policies.checkpoint import (
+    NetworkPolicy,
+    Training,
+    load_policy,
+    load_tensors,
+    one_thread,
+    save_policy,
+    save_tensors,
+)
+from vmagent_marl.progress import counter
+from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.train.online.learner import Learner, Settings
+from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.run_folder import claim, write_table
+from vmagent_marl.train.validation import Validation
+
+
+def train_online(
+    algorithm: str,
+    settings: Settings,
+    make: Callable[[Any, Stage], Learner],
+    out: str | Path,
+    *,
+    progress: bool = True,
+) -> Path:
+    """Train a learner by its settings; the path of the best checkpoint.
+
+    Equal settings give equal policies on the CPU. Raises `SettingError` for values that train
+    nothing, and where `out` holds another run.
+    """
+    check(settings)
+    scenario = scenario_of(settings)
+    folder = Path(out)
+    with one_thread(), drawing_from(settings.seed):
+        run = _Run(algorithm, settings, make, scenario, folder)
+        claim(folder, {"algorithm": algorithm, **_plain(settings), "played": scenario.as_dict()})
+        run.train(progress)
+    return folder / "policy.pt"
+
+
+def scenario_of(settings: Settings) -> Scenario:
+    """What a run plays; a trace's path is absolute, to be found from anywhere."""
+    fields: dict[str, Any] = {}
+    if settings.trace is not None:
+        fields["trace"] = str(Path(settings.trace).absolute())
+    if settings.servers is not None:
+        fields["servers"] = settings.servers
+    return load_scenario(settings.scenario, **fields)
+
+
+class _Run:
+    """One training: the learner, where it stands, and what is written."""
+
+    def __init__(
+        self,
+        algorithm: str,
+        settings: Settings,
+        make: Callable[[Any, Stage], Learner],
+        scenario: Scenario,
+        folder: Path,
+    ) -> None:
+        self.algorithm, self.settings, self.folder = algorithm, settings, folder
+        self.validation = Validation(scenario, episodes=settings.validation_episodes)
+        stage = Stage(
+            scenario,
+            batch=settings.batch,
+            siblings=getattr(settings, "siblings", 1),
+            seed=settings.seed,
+            device=_device(settings.device),
+        )
+        self.stage, self.learner = stage, make(settings, stage)
+        layout = stage.layout
+        self.training = Training(
+            algorithm=algorithm,
+            scenario=scenario.as_dict(),
+            clusters=layout.clusters,
+            servers=layout.servers,
+            summaries=layout.summaries,
+            hints=layout.hints,
+            gamma=settings.gamma,
+        )
+        if settings.init is not None:
+            _begin_from(settings.init, self.learner)
+        self.best, self.validated = -math.inf, -1
+        self.curve: list[dict[str, float]] = []
+
+    def train(self, progress: bool) -> None:
+        """Train to the last step from where the folder's run stands, validating every so often."""
+        settings = self.settings
+        if (self.folder / "resume.pt").exists():
+            self._resume()
+        else:
+            self._validate({})
+        begun, before = time.monotonic(), self.learner.steps
+        label = f"{self.algorithm} on {self.stage.scenario.name}"
+        with (
+            _board(self.folder) as board,
+            counter(
+                label, settings.steps, unit="steps", done=self.learner.steps, shown=progress
+            ) as move,
+        ):
+            gathered: list[dict[str, float]] = []
+            while self.learner.steps < settings.steps:
+                at = self.learner.steps
+                gathered.append(self.learner.advance())
+                rate = (self.learner.steps - before) / max(time.monotonic() - begun, 1e-9)
+                recent = self.stage.returns[-100:]
+                told = f", return {np.mean(recent):.4g}" if recent else ""
+                move(
+                    self.learner.steps - at,
+                    f"{label}, {rate:,.0f} steps/s{told}, best on validation {self.best:.4g}",
+                )
+                passed = self.learner.steps // settings.validate_every
+                if passed > at // settings.validate_every or self.learner.steps >= settings.steps:
+                    self._validate(_means(gathered))
+                    gathered = []
+                    for name, value in self.curve[-1].items():
+                        if name != "step":
+                            board(name, value, self.learner.steps)
+
+    def _validate(self, figures: dict[str, float]) -> None:
+        """Score what has been learned, keep it where it is the best, and write all."""
+        learner = self.learner
+        policy = NetworkPolicy("learner", learner.network, self.training)
+        score = self.validation.score(policy)
+        returns, self.stage.returns = self.stage.returns, []
+        row = {"step": learner.steps, **asdict(score)}
+        row["train_return"] = float(np.mean(returns)) if returns else math.nan
+        self.curve.append(row | figures)
+        if score.mean_return > self.best:
+            self.best = score.mean_return
+            save_policy(self.folder / "policy.pt", learner.network, self.training)
+        save_policy(self.folder / "last.pt", learner.network, self.training)
+        content = {"best": self.best, "curve": self.curve, "learner": learner.state_dict()}
+        save_tensors(self.folder / "resume.pt", content)
+        keys = dict.fromkeys(key for row in self.curve for key in row)
+        table = [{key: row.get(key, "") for key in keys} for row in self.curve]
+        write_table(self.folder / "curve.csv", table)
+
+    def _resume(self) -> None:
+        content = load_tensors(self.folder / "resume.pt")
+        self.best, self.curve = content["best"], content["curve"]
+        self.learner.load_state_dict(content["learner"])
+
+
+def check(settings: Settings) -> None:
+    """Raise `SettingError` for values that train nothing."""
+    if settings.seed < 0:
+        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
+    for name in ("steps", "batch", "validate_every", "validation_episodes"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    if not 0.0 < settings.learning_rate < math.inf:
+        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
+    if not settings.reward_scale > 0:
+        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
+    if not 0.0 <= settings.gamma <= 1.0:
+        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
+    if not settings.hidden or min(settings.hidden) < 1:
+        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    values = asdict(settings)
+    values.pop("device")  # where, not what
+    return values
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError(f"device: {name!r} cannot be used ({reason}): give cpu") from None
+    return name
+
+
+def _begin_from(file: str, learner: Learner) -> None:
+    """Weights of a checkpoint into the learner's acting network."""
+    given = load_policy(Path(file)).network
+    try:
+        learner.network.load_state_dict(given.state_dict())
+    except RuntimeError:
+        raise PolicyError(
+            f"{file}: its network ({given.shape.kind}, {given.shape.hidden}) is not like this "
+            f"run's ({learner.network.shape.kind}, {learner.network.shape.hidden}): give the same "
+            "--network and --hidden"
+        ) from None
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {}
+
+
+@contextlib.contextmanager
+def drawing_from(*seed: int) -> Iterator[None]:
+    """Torch draws from these numbers; its global state is the caller's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        yield
+
+
+@contextlib.contextmanager
+def _board(folder: Path) -> Iterator[Callable[[str, float, int], None]]:
+    """What writes figures for TensorBoard, or nothing where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        yield lambda name, value, step: None
+        return
+    writer = SummaryWriter(str(folder / "tensorboard"))
+    try:
+        yield writer.add_scalar
+    finally:
+        writer.close()
