@@ -91,6 +91,8 @@ class QMIX(ValueDecomposition):
 
     mixing: Mixing = "monotonic"
     """What makes a team's value of the agents'; `none`: each learns by itself."""
+    duelling: bool = False
+    """Whether the value of what is seen is learned apart; the mixer's last bias does so already."""
 
 
 class TeamValues(nn.Module):
