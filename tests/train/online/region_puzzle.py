@@ -9,9 +9,9 @@ import numpy as np
 from vmagent_marl import windows
 from vmagent_marl.scenario import scenario_from
 
-# Of each round the cheap server should keep its nodes for the two VMs of 4 vCPU, and nobody take the
-# one of 1 that comes first: a 4 would be left to the dear server, whose power costs more than that
-# earns. Memory tells the two apart, so that what is seen tells where in its round a request is.
+# Of each round the cheap server should keep its nodes for the two VMs of 4 vCPU, and nobody take
+# the one of 1 that comes first: a 4 would be left to the dear server, whose power costs more than
+# it earns. Memory tells the two apart, so that a request shows where in its round it is.
 PUZZLE = scenario_from(
     {
         "name": "puzzle",

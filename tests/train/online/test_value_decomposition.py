@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from train.online.region_puzzle import PUZZLE, best_return
 from train.online.two_steps import TwoSteps, greedy_return
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import load_tensors, save_tensors
+from vmagent_marl.policies.checkpoint import load_policy, load_tensors, save_tensors
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
-from vmagent_marl.train.online.run import drawing_from
+from vmagent_marl.train.online.run import drawing_from, train_online
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.value_decomposition import (
     IQL,
@@ -192,6 +193,30 @@ def test_a_killed_learner_goes_on_to_the_same_end(
     assert other.steps == whole.steps
     assert equal(weights(other.values), weights(whole.values))
     assert equal(weights(other.target), weights(whole.target))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("iql", IQL), ("vdn", VDN), ("qmix", QMIX)])
+def test_a_runs_folder_goes_on_where_it_stopped(
+    name: str, kind: type[ValueDecomposition], tmp_path: Path
+) -> None:
+    file = tmp_path / "puzzle.yaml"
+    fields = {key: value for key, value in PUZZLE.as_dict().items() if key != "name"}
+    file.write_text(json.dumps(fields), encoding="utf-8")  # which is YAML too
+    settings = kind(
+        **{**SMALL, "epsilon_decay": 0.0, "steps": 400},
+        scenario=str(file),
+        validate_every=100,
+        validation_episodes=2,
+    )
+
+    def train(steps: int, out: str) -> bytes:
+        run = replace(settings, steps=steps)
+        train_online(name, run, ValueDecompositionLearner, tmp_path / out, progress=False)
+        return (tmp_path / out / "last.pt").read_bytes()
+
+    train(200, "halves")
+    assert train(400, "halves") == train(400, "whole")
+    assert load_policy(tmp_path / "whole" / "policy.pt").training.algorithm == name
 
 
 class Meddled(Stage):
