@@ -23,7 +23,8 @@ from vmagent_marl.train.online.joint_replay import Transitions  # noqa: E402
 from vmagent_marl.train.online.mixers import MonotonicMixer  # noqa: E402
 from vmagent_marl.train.online.ppo import PPO, PPOLearner, Segment, advantages_of  # noqa: E402
 from vmagent_marl.train.online.run import drawing_from  # noqa: E402
-from vmagent_marl.train.online.value_decomposition import TeamValues, goals_of  # noqa: E402
+from vmagent_marl.train.online.team_values import TeamValues  # noqa: E402
+from vmagent_marl.train.online.value_decomposition import goals_of  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::FutureWarning")
 

@@ -11,6 +11,10 @@ Differences from the papers:
   2016), and values may be duelling (Wang et al., ICML 2016), as in VDN;
 - IQL: an answer that no request reached decided nothing and is left out; a decision lasts until the
   agent's next one (see `joint_replay`);
+- VDN, QMIX: an agent takes part with its answer, also where no request reached it: the answer to
+  "if it reaches me". `unreached: pass` puts the pass in its place that it amounts to, as recorded
+  play has it; then taking is only ever seen beside the others' pass, is held against all of them
+  passing, and agents learn to take whatever comes (a test shows it);
 - many environments play at once, and updates follow each request of all of them;
 - an episode that is truncated is bootstrapped with the value of its genuine last observation.
 """
@@ -25,14 +29,13 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape, new_network
-from vmagent_marl.policies.networks import NetworkShape, flat_body, masked
-from vmagent_marl.policies.server_network import ServerCritic
+from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
 from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.mixers import Mixer, Mixing, new_mixer
+from vmagent_marl.train.online.mixers import Mixing, new_mixer
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.online.team_values import TeamValues
 
 ROWS = 16  # requests of the batch in one `advance`; how many does not change what is learned
 
@@ -42,9 +45,9 @@ class ValueDecomposition(Settings):
     """Settings of all three; each is a case with other defaults."""
 
     mixing: Mixing
-    """What makes a team's value of the agents'; `none`: each learns by itself."""
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
     unreached: Literal["answer", "pass"] = "answer"
-    """What an agent that no request reached did, as a team sees it."""
+    """What an agent that no request reached did, as its team sees it."""
     replay: int = 100_000
     """Requests that are remembered, over all environments."""
     warmup: int = 5_000
@@ -74,7 +77,7 @@ class IQL(ValueDecomposition):
     """Settings of independent Q-learning."""
 
     mixing: Mixing = "none"
-    """What makes a team's value of the agents'; `none`: each learns by itself."""
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ class VDN(ValueDecomposition):
     """Settings of value decomposition networks."""
 
     mixing: Mixing = "sum"
-    """What makes a team's value of the agents'; `none`: each learns by itself."""
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,46 +93,9 @@ class QMIX(ValueDecomposition):
     """Settings of QMIX."""
 
     mixing: Mixing = "monotonic"
-    """What makes a team's value of the agents'; `none`: each learns by itself."""
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
     duelling: bool = False
     """Whether the value of what is seen is learned apart; the mixer's last bias does so already."""
-
-
-class TeamValues(nn.Module):
-    """Values of agents' actions, legal or not, and what the mixer makes of the chosen ones.
-
-    Duelling: the value of what an agent sees, in units of what a reward of 1 a request comes to for
-    ever (a network learns the large number fast and the small differences apart), and each action's
-    advantage less the mean of the legal ones'. What acts is the plain network of the advantages:
-    the same action is highest.
-    """
-
-    def __init__(self, shape: NetworkShape, mixer: Mixer, *, duelling: bool, gamma: float) -> None:
-        super().__init__()
-        self.network, self.mixer = new_network(shape), mixer
-        self.horizon = 1.0 / max(1.0 - gamma, 1e-3)
-        self.seen: nn.Module | None = None
-        if duelling and shape.kind == "servers":
-            self.seen = ServerCritic(shape)
-        elif duelling:
-            body = flat_body(shape.inputs, shape.hidden)
-            self.seen = nn.Sequential(body, nn.Linear(shape.hidden[-1], 1))
-
-    def forward(self, features: Tensor, mask: Tensor, action: Tensor, state: Tensor) -> Tensor:
-        """(N,) of features (N, M, inputs), masks (N, M, A), answers (N, M) and states (N, S)."""
-        flat = features.flatten(0, 1)
-        values = self.network(flat).view(mask.shape)
-        chosen = values.gather(2, action[:, :, None]).squeeze(2)
-        if self.seen is not None:
-            mean = (values * mask).sum(2) / mask.sum(2)
-            chosen = self.horizon * self.seen(flat).view(chosen.shape) + chosen - mean
-        team: Tensor = self.mixer(chosen, state)
-        return team
-
-    def best(self, features: Tensor, mask: Tensor) -> Tensor:
-        """(N, M) the legal action of each agent's highest value."""
-        values = self.network(features.flatten(0, 1)).view(mask.shape)
-        return masked(values, mask).argmax(2)
 
 
 def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
@@ -209,7 +175,9 @@ class ValueDecompositionLearner:
         stage, settings = self.stage, self.settings
         seen, alive = self._seen(), stage.alive
         with torch.no_grad():
-            anything = MaskedCategorical(torch.zeros(seen.mask.shape), seen.mask)
+            anything = MaskedCategorical(
+                torch.zeros_like(seen.mask, dtype=torch.float32), seen.mask
+            )
             random = anything.sample(self.generator)
             draws = torch.rand(random.shape, generator=self.generator, device=random.device)
             best = self.values.best(seen.features, seen.mask)
