@@ -48,6 +48,7 @@ PUZZLING: dict[str, Any] = {
     "gamma": 0.8,
     "learning_rate": 2e-3,
     "epsilon_end": 0.1,
+    "epsilon_decay": 0.3,
     "replay": 8_000,
     "warmup": 1_000,
     "minibatch": 128,
@@ -55,6 +56,7 @@ PUZZLING: dict[str, Any] = {
 }
 SMALL: dict[str, Any] = {
     "steps": 1_000,
+    "learning_rate": 1e-3,
     "batch": 4,
     "hidden": (8,),
     "replay": 200,

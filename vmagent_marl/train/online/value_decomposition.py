@@ -48,6 +48,14 @@ class ValueDecomposition(Settings):
     """What makes a team's value of its agents'; `none`: each learns by itself."""
     unreached: Literal["answer", "pass"] = "answer"
     """What an agent that no request reached did, as its team sees it."""
+    batch: int = 16
+    """Environments that are played at once; few, so that what is remembered holds whole episodes
+    and not one hour of many."""
+    learning_rate: float = 1e-4
+    """Of Adam; what clusters earn between two requests varies much more than what an answer
+    changes, and faster learning follows the noise."""
+    gamma: float = 0.98
+    """Discount a request."""
     replay: int = 100_000
     """Requests that are remembered, over all environments."""
     warmup: int = 5_000
@@ -56,7 +64,7 @@ class ValueDecomposition(Settings):
     """Decisions an update."""
     updates: int = 1
     """Updates for every request of the batch."""
-    target_every: int = 200
+    target_every: int = 1_000
     """Updates between copies to the target networks."""
     duelling: bool = True
     """Whether the value of what is seen and the actions' advantages are learned apart."""
@@ -64,7 +72,7 @@ class ValueDecomposition(Settings):
     """Share of random legal actions at first."""
     epsilon_end: float = 0.05
     """The same from `epsilon_decay` on."""
-    epsilon_decay: float = 0.3
+    epsilon_decay: float = 0.2
     """Share of all steps until then."""
     mixer_width: int = 32
     """Width of QMIX's mixer."""
