@@ -1,0 +1,283 @@
+"""IQL, VDN and QMIX for many clusters, with action masks: values of each, and of all together.
+
+Independent Q-learning (Tan, ICML 1993) takes each cluster by itself, value decomposition networks
+(Sunehag et al., AAMAS 2018, arXiv 1706.05296) learn a team's value as the sum of its agents', and
+QMIX (Rashid et al., ICML 2018, arXiv 1803.11485) as what a mixer makes of them (see `mixers`).
+
+Differences from the papers:
+- what is greedy, drawn and bootstrapped is so among legal actions;
+- one network for all agents, which reads who is asked; it sees one request and remembers none;
+- the greedy action by one network and its value by the target (van Hasselt, Guez & Silver, AAAI
+  2016), and values may be duelling (Wang et al., ICML 2016), as in VDN;
+- IQL: an answer that no request reached decided nothing and is left out; a decision lasts until the
+  agent's next one (see `joint_replay`);
+- VDN, QMIX: an agent takes part with its answer, also where no request reached it: the answer to
+  "if it reaches me". `unreached: pass` puts the pass in its place that it amounts to, as recorded
+  play has it; then taking is only ever seen beside the others' pass, is held against all of them
+  passing, and agents learn to take whatever comes (a test shows it);
+- many environments play at once, and updates follow each request of all of them;
+- an episode that is truncated is bootstrapped with the value of its genuine last observation.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vmagent_marl.errors import SettingError
+from vmagent_marl.policies.checkpoint import network_shape
+from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
+from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.masked_categorical import MaskedCategorical
+from vmagent_marl.train.online.mixers import Mixing, new_mixer
+from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.online.team_values import TeamValues
+
+ROWS = 16  # requests of the batch in one `advance`; how many does not change what is learned
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueDecomposition(Settings):
+    """Settings of all three; each is a case with other defaults."""
+
+    mixing: Mixing
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
+    unreached: Literal["answer", "pass"] = "answer"
+    """What an agent that no request reached did, as its team sees it."""
+    batch: int = 16
+    """Environments that are played at once; few, so that what is remembered holds whole episodes
+    and not one hour of many."""
+    learning_rate: float = 1e-4
+    """Of Adam; what clusters earn between two requests varies much more than what an answer
+    changes, and faster learning follows the noise."""
+    gamma: float = 0.98
+    """Discount a request."""
+    replay: int = 100_000
+    """Requests that are remembered, over all environments."""
+    warmup: int = 5_000
+    """Requests decided at random before the first update."""
+    minibatch: int = 256
+    """Decisions an update."""
+    updates: int = 1
+    """Updates for every request of the batch."""
+    target_every: int = 1_000
+    """Updates between copies to the target networks."""
+    duelling: bool = True
+    """Whether the value of what is seen and the actions' advantages are learned apart."""
+    epsilon_start: float = 1.0
+    """Share of random legal actions at first."""
+    epsilon_end: float = 0.05
+    """The same from `epsilon_decay` on."""
+    epsilon_decay: float = 0.2
+    """Share of all steps until then."""
+    mixer_width: int = 32
+    """Width of QMIX's mixer."""
+    max_norm: float = 10.0
+    """Gradients are cut to this norm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IQL(ValueDecomposition):
+    """Settings of independent Q-learning."""
+
+    mixing: Mixing = "none"
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VDN(ValueDecomposition):
+    """Settings of value decomposition networks."""
+
+    mixing: Mixing = "sum"
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QMIX(ValueDecomposition):
+    """Settings of QMIX."""
+
+    mixing: Mixing = "monotonic"
+    """What makes a team's value of its agents'; `none`: each learns by itself."""
+    duelling: bool = False
+    """Whether the value of what is seen is learned apart; the mixer's last bias does so already."""
+
+
+def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
+    """(N,) what decisions earned and, by the target, is worth what the best answers to the next."""
+    with torch.no_grad():
+        best = values.best(drawn.next_features, drawn.next_mask)
+        later = target(drawn.next_features, drawn.next_mask, best, drawn.next_state)
+        goals: Tensor = drawn.earned + drawn.discount * later
+    return goals
+
+
+class ValueDecompositionLearner:
+    """IQL, VDN or QMIX at work, as the settings' `mixing` says."""
+
+    def __init__(self, settings: ValueDecomposition, stage: Stage) -> None:
+        _check(settings, stage)
+        self.settings, self.stage, self.steps, self.updates = settings, stage, 0, 0
+        clusters = stage.layout.clusters
+        mixer = new_mixer(
+            settings.mixing,
+            agents=clusters,
+            state_size=stage.state_size,
+            width=settings.mixer_width,
+        )
+        shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
+        values = TeamValues(shape, mixer, duelling=settings.duelling, gamma=settings.gamma)
+        self.values = values.to(stage.device)
+        self.network = self.values.network
+        self.target = copy.deepcopy(self.values).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(
+            self.values.parameters(), lr=settings.learning_rate, fused=True
+        )
+        self.generator = torch.Generator(device=stage.device).manual_seed(settings.seed)
+        self.replay = JointReplay(
+            rows=settings.replay // settings.batch,
+            seen=self._seen(),
+            deciders=clusters if settings.mixing == "none" else 1,
+            gamma=settings.gamma,
+        )
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random actions now."""
+        settings = self.settings
+        if self.steps < settings.warmup:
+            return 1.0
+        gone = min(self.steps / max(settings.epsilon_decay * settings.steps, 1.0), 1.0)
+        return settings.epsilon_start + gone * (settings.epsilon_end - settings.epsilon_start)
+
+    def advance(self) -> dict[str, float]:
+        """Play some requests of the batch, and learn after each."""
+        loss = torch.zeros(())
+        value = torch.zeros(())
+        for _ in range(ROWS):
+            self._play()
+            known = self.replay.known()
+            while self.steps < self.settings.warmup or not len(known):
+                self._play()
+                known = self.replay.known()
+            for _ in range(self.settings.updates):
+                draws = torch.randint(
+                    len(known),
+                    (self.settings.minibatch,),
+                    generator=self.generator,
+                    device=known.device,
+                )
+                now = self._update(self.replay.at(known[draws]))
+                loss, value = loss + now[0].cpu(), value + now[1].cpu()
+        number = ROWS * self.settings.updates
+        return {
+            "loss": float(loss) / number,
+            "value": float(value) / number,
+            "epsilon": self.epsilon,
+        }
+
+    def _play(self) -> None:
+        stage, settings = self.stage, self.settings
+        seen, alive = self._seen(), stage.alive
+        with torch.no_grad():
+            anything = MaskedCategorical(
+                torch.zeros_like(seen.mask, dtype=torch.float32), seen.mask
+            )
+            random = anything.sample(self.generator)
+            draws = torch.rand(random.shape, generator=self.generator, device=random.device)
+            best = self.values.best(seen.features, seen.mask)
+            action = torch.where(draws < self.epsilon, random, best)
+        stage.step(action)
+        reached = stage.reached() & alive[:, None]
+        rewards = stage.rewards(settings.reward == "own") / settings.reward_scale
+        if settings.mixing == "none":
+            decided = reached
+        else:
+            decided, rewards = alive[:, None], rewards[:, :1]
+            if settings.unreached == "pass":
+                action = stage.effective()
+        terminated, truncated = (ended & alive for ended in stage.ends())
+        self.replay.add(seen, action, decided, rewards, terminated)
+        if truncated.any():
+            self.replay.cut(self._seen(), truncated)
+        self.steps += int(alive.sum())
+        stage.renew()
+
+    def _seen(self) -> Seen:
+        stage = self.stage
+        mask = stage.mask()
+        none = torch.zeros(len(mask), 0, device=mask.device)
+        state = stage.state() if self.settings.mixing == "monotonic" else none
+        return Seen(stage.features(), mask, state)
+
+    def _update(self, drawn: Transitions) -> tuple[Tensor, Tensor]:
+        if self.updates % self.settings.target_every == 0:
+            self.target.load_state_dict(self.values.state_dict())
+        self.updates += 1
+        goals = goals_of(self.values, self.target, drawn)
+        values = self.values(drawn.features, drawn.mask, drawn.action, drawn.state)
+        loss = (values - goals).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.values.parameters(), self.settings.max_norm)
+        self.optimizer.step()
+        return loss.detach(), goals.mean()
+
+    def modules(self) -> dict[str, nn.Module]:
+        """See `Learner`."""
+        return {"values": self.values, "target": self.target}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner`."""
+        return {
+            "steps": self.steps,
+            "updates": self.updates,
+            "modules": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "replay": self.replay.state_dict(),
+            "stage": self.stage.state_dict(),
+        }
+
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """See `Learner`."""
+        self.steps, self.updates = content["steps"], content["updates"]
+        for name, module in self.modules().items():
+            module.load_state_dict(content["modules"][name])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.generator.set_state(content["generator"])
+        self.replay.load_state_dict(content["replay"])
+        self.stage.load_state_dict(content["stage"])
+
+
+def _check(settings: ValueDecomposition, stage: Stage) -> None:
+    if stage.layout.clusters == 1:
+        raise SettingError(
+            f"{_name(settings)}: takes more clusters than the one of this scenario: "
+            "give dqn, which is the same for one"
+        )
+    if settings.mixing != "none" and settings.reward == "own":
+        raise SettingError(
+            f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
+            "whose agents may be selfish"
+        )
+    for name in ("minibatch", "updates", "target_every", "mixer_width"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    for name in ("epsilon_start", "epsilon_end", "epsilon_decay"):
+        if not 0.0 <= getattr(settings, name) <= 1.0:
+            raise SettingError(f"{name}: {getattr(settings, name)} is no share: give 0 to 1")
+    if not settings.max_norm > 0:
+        raise SettingError(f"max_norm: {settings.max_norm} is not positive: give e.g. 10")
+    if settings.replay < 3 * settings.batch:
+        raise SettingError(
+            f"replay: {settings.replay} requests hold nothing to learn from with batch "
+            f"{settings.batch}: give {3 * settings.batch} or more"
+        )
+
+
+def _name(settings: ValueDecomposition) -> str:
+    return {"none": "iql", "sum": "vdn", "monotonic": "qmix"}[settings.mixing]
