@@ -28,8 +28,10 @@ class Args:
     """Episodes, in the place of the recipe's; the id then ends in -<episodes>-v0."""
     card: Path | None = None
     """Where to write a copy of the data set's card."""
-    workers: int = 1
-    """Processes that record."""
+    workers: int | None = None
+    """Processes that record; 1 unless given, or all cores of the Ray cluster."""
+    ray: str | None = None
+    """They are a Ray cluster's: `local`, started here for it, or the address of one."""
     overwrite: bool = False
     """Replace a data set of the same id."""
     progress: bool = True
@@ -43,7 +45,13 @@ def main(args: Args) -> str:
         behaviour = f"{recipe.behaviour}-{args.episodes}"
         recipe = replace(recipe, episodes=args.episodes, behaviour=behaviour)
     begun = time.monotonic()
-    name = collect(recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress)
+    name = collect(
+        recipe,
+        workers=args.workers,
+        ray=args.ray,
+        overwrite=args.overwrite,
+        progress=args.progress,
+    )
     seconds = time.monotonic() - begun
     card = write_card(name, args.card)
     own = own_metadata(name)

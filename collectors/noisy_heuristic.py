@@ -39,8 +39,10 @@ class Args:
     """Trace file in the place of the scenario's."""
     behaviour: str | None = None
     """Last part of the data set's id; `noisy-<policy>` (and `-on-<trace>`) unless given."""
-    workers: int = 1
-    """Processes that record."""
+    workers: int | None = None
+    """Processes that record; 1 unless given, or all cores of the Ray cluster."""
+    ray: str | None = None
+    """They are a Ray cluster's: `local`, started here for it, or the address of one."""
     overwrite: bool = False
     """Replace a data set of the same id."""
     progress: bool = True
@@ -60,7 +62,13 @@ def main(args: Args) -> str:
         seed=args.seed,
         trace=args.trace,
     )
-    name = collect(recipe, workers=args.workers, overwrite=args.overwrite, progress=args.progress)
+    name = collect(
+        recipe,
+        workers=args.workers,
+        ray=args.ray,
+        overwrite=args.overwrite,
+        progress=args.progress,
+    )
     episodes = load_episodes(name)
     print(f"{name}: {len(episodes)} episodes, {sum(map(len, episodes)):,} transitions")
     for component, epsilon in enumerate(args.epsilons):

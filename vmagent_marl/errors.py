@@ -41,6 +41,10 @@ class ActionError(VmagentError, ValueError):
     """An action outside of the action space, or a step where none is possible."""
 
 
+class KilledError(VmagentError):
+    """Work whose process was killed each time that it was begun."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """An error for a name that is not known, with the nearest known one.
 

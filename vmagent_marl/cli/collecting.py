@@ -34,7 +34,10 @@ def collect(
     servers: int | None = None,
     set: Changes = (),  # the option's name on the command line
     name: OneName = None,
-    workers: int = 1,
+    workers: Annotated[
+        int | None, arg(help_behavior_hint="(default: 1, or all of Ray's cores)")
+    ] = None,
+    ray: Annotated[str | None, arg(metavar="local|ADDRESS")] = None,
     overwrite: bool = False,
     card: Path | None = None,
     quiet: bool = False,
@@ -56,6 +59,7 @@ def collect(
         set: other fields of the scenario, as name=value.
         name: last part of the data set's id; named after the policy and what is changed, if none.
         workers: processes that record.
+        ray: they are a Ray cluster's: `local`, started here for it, or the address of one.
         overwrite: replace a data set of the same id.
         card: also write the data set's card there (.md).
         quiet: no progress bar.
@@ -104,7 +108,7 @@ def collect(
     if folder.exists() and not overwrite:
         another = "" if recipe else ", or another --name"
         raise DatasetError(f"{folder}: this data set exists already: give --overwrite{another}")
-    made = build(chosen, workers=workers, overwrite=overwrite, progress=not quiet)
+    made = build(chosen, workers=workers, ray=ray, overwrite=overwrite, progress=not quiet)
     print(made)
     if card is not None:
         write_card(made, card)

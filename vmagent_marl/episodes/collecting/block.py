@@ -7,6 +7,7 @@ then the columns, in which the episodes' arrays stand one behind the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,11 +29,20 @@ ABOUT = ("length", "component", "first", "stop", "number", "seed")  # int64, of 
 def write_block(file: Path, episodes: Sequence[Episode], layout: ObservationLayout) -> None:
     """Write the episodes into `file`, which is there when all of them are on disk."""
     with replacing_staged(file) as unfinished, unfinished.open("wb") as stream:
-        np.save(stream, _described(episodes), allow_pickle=False)
-        for counts in tally(episodes, layout):
-            np.save(stream, counts, allow_pickle=False)
-        for name in episodes[0].arrays:
-            _save_column(stream, [episode.arrays[name] for episode in episodes])
+        _save(stream, episodes, layout)
+
+
+def packed_block(episodes: Sequence[Episode], layout: ObservationLayout) -> NDArray[np.uint8]:
+    """The bytes of what `write_block` writes, to be handed to who has the disk."""
+    stream = BytesIO()
+    _save(stream, episodes, layout)
+    return np.frombuffer(stream.getbuffer(), np.uint8)
+
+
+def write_packed(file: Path, packed: NDArray[np.uint8]) -> None:
+    """Write a packed block into `file`, which is there when all of it is on disk."""
+    with replacing_staged(file) as unfinished:
+        unfinished.write_bytes(packed.data)
 
 
 def read_block(file: Path) -> tuple[Tally, Iterator[Episode]]:
@@ -86,6 +96,14 @@ def _described(episodes: Sequence[Episode]) -> NDArray[np.void]:
         for episode in episodes
     ]
     return np.array(rows, kind)
+
+
+def _save(stream: BinaryIO, episodes: Sequence[Episode], layout: ObservationLayout) -> None:
+    np.save(stream, _described(episodes), allow_pickle=False)
+    for counts in tally(episodes, layout):
+        np.save(stream, counts, allow_pickle=False)
+    for name in episodes[0].arrays:
+        _save_column(stream, [episode.arrays[name] for episode in episodes])
 
 
 def _save_column(stream: BinaryIO, arrays: Columns) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vmagent_marl.episodes.collecting.block import read_block, write_block
+from vmagent_marl.episodes.collecting.block import (
+    packed_block,
+    read_block,
+    write_block,
+    write_packed,
+)
 from vmagent_marl.episodes.collecting.coverage import Tally, joined, statistics
 from vmagent_marl.episodes.collecting.recipe import Recipe, load_recipe, recipe_hash
 from vmagent_marl.episodes.collecting.reference import ReferenceGame, enough_episodes
@@ -20,7 +28,9 @@ from vmagent_marl.episodes.recording.play import expected_length
 from vmagent_marl.episodes.recording.record import BATCH, record
 from vmagent_marl.episodes.storage.staging import BUILT, commit, replacing_staged, reserve, staging
 from vmagent_marl.episodes.storage.versions import version_of
-from vmagent_marl.errors import SettingError
+from vmagent_marl.errors import DatasetError, VmagentError
+from vmagent_marl.parallel import in_turn
+from vmagent_marl.policies.registry import CHECKPOINT
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import ObservationLayout
@@ -39,25 +49,26 @@ VERSIONS = ("vmagent-marl", "numpy", "numba", "gymnasium", "minari", "h5py")
 def collect(
     recipe: Recipe | str | Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> str:
     """Make the data set of a recipe (or of its name or file) with Minari; its id.
 
-    The same recipe makes the same HDF5 file, to the byte, by any number of `workers`: they record
-    while this process writes. A run that was killed goes on with the blocks of episodes it has
-    finished; until the last moment nothing has the data set's name. Needs room for the data twice,
-    and memory for a block or two, however many episodes there are.
+    The same recipe makes the same HDF5 file, to the byte, by any number of `workers`, here or on a
+    Ray cluster (`ray`: `local` or an address, as `in_turn` has them): they record while this
+    process writes. A run that was killed goes on with the blocks of episodes it has finished; until
+    the last moment nothing has the data set's name. Needs room for the data twice, and memory for a
+    block or two and as many for each worker, however many episodes there are.
 
-    Raises `DatasetError` where the data set exists (unless `overwrite`) or cannot be written.
+    Raises `DatasetError` where the data set exists (unless `overwrite`), cannot be written, or
+    where the processes that record are killed time and again.
     """
     from vmagent_marl.episodes.storage import minari_format
 
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    if workers < 1:
-        raise SettingError(f"workers: {workers} are too few: give 1 or more")
     scenario = recipe.load_scenario()
     name = minari_format.dataset_id(scenario.name, recipe.behaviour)
     final = minari_format.dataset_folder(name)
@@ -69,12 +80,14 @@ def collect(
     enough = min(recipe.episodes, enough_episodes(length))
     game = ReferenceGame(scenario, recipe.window, recipe.seed, enough)
     with staging(final, key, overwrite=overwrite) as folder:
-        blocks = _blocks(recipe, layout, length, folder / BLOCKS)
-        course = _Course(blocks, folder / BUILT, game, workers)
-        storage = minari_format.write_dataset(
-            folder / BUILT, name, scenario, recipe.window, trace, course.episodes(progress)
-        )
-        _finish(storage, recipe, scenario, trace, key, course)
+        blocks = _blocks(recipe, scenario, layout, length, folder / BLOCKS)
+        work = _work(blocks, game, None if ray is None else key)
+        with closing(in_turn(work, workers=workers, ray=ray)) as done:
+            course = _Course(blocks, folder / BUILT, game, done)
+            storage = minari_format.write_dataset(
+                folder / BUILT, name, scenario, recipe.window, trace, course.episodes(progress)
+            )
+            _finish(storage, recipe, scenario, trace, key, course)
         minari_format.ensure_namespace(name)
         commit(folder, final)
     return name
@@ -85,6 +98,7 @@ class _Block:
     """Consecutive episodes of a recipe, and the file that they go to."""
 
     recipe: Recipe
+    scenario: Scenario
     first: int
     episodes: int
     batch: int
@@ -92,11 +106,17 @@ class _Block:
     file: Path
 
     def record(self) -> None:
-        """Record the episodes."""
-        scenario = self.recipe.load_scenario()
+        """Record the episodes into the file."""
+        write_block(self.file, self._played(), layout_of(self.scenario.rules()))
+
+    def pack(self) -> NDArray[np.uint8]:
+        """Record the episodes where the file is out of reach: its bytes."""
+        return packed_block(self._played(), layout_of(self.scenario.rules()))
+
+    def _played(self) -> list[Episode]:
         played = record(
-            scenario,
-            self.recipe.mixture(scenario),
+            self.scenario,
+            self.recipe.mixture(self.scenario),
             window=self.recipe.window,
             episodes=self.episodes,
             first=self.first,
@@ -104,22 +124,53 @@ class _Block:
             batch=self.batch,
             length=self.length,
         )
-        write_block(self.file, list(played), layout_of(scenario.rules()))
+        return list(played)
+
+
+def _work(
+    blocks: Sequence[_Block], game: ReferenceGame, key: str | None
+) -> dict[str, Callable[[], Any]]:
+    """What is to be done by name: the blocks that are not on disk, then the references.
+
+    `key`: of the recipe, where it is done on other machines and blocks come back as bytes.
+    """
+    work: dict[str, Callable[[], Any]] = {}
+    for block in blocks:
+        if not block.file.is_file():
+            name = f"episodes {block.first} to {block.first + block.episodes - 1}"
+            work[name] = block.record if key is None else block.pack
+    for policy in game.policies:
+        work[f"reference play by {policy}"] = partial(game.played, policy)
+    if key is None:
+        return work
+    first = blocks[0]
+    return {
+        name: partial(_elsewhere, call, first.recipe, first.scenario, key)
+        for name, call in work.items()
+    }
+
+
+def _elsewhere(call: Callable[[], Any], recipe: Recipe, scenario: Scenario, key: str) -> Any:
+    """The call on a machine of a cluster, which must hold what decides the data set's bytes."""
+    try:
+        if recipe_hash(recipe, scenario, scenario.load_trace()) != key:
+            raise DatasetError("its trace, checkpoint or version of vmagent-marl is another")
+        return call()
+    except VmagentError as error:
+        raise DatasetError(
+            f"on {platform.node()}, a machine of Ray's: {error}: every machine needs the same "
+            "vmagent-marl, and the same files under the same paths"
+        ) from error
 
 
 class _Course:
     """The episodes of all blocks, in order, and what is counted while they go by."""
 
     def __init__(
-        self, blocks: Sequence[_Block], built: Path, game: ReferenceGame, workers: int
+        self, blocks: Sequence[_Block], built: Path, game: ReferenceGame, done: Iterator[Any]
     ) -> None:
-        self._blocks, self._built, self._game = blocks, built, game
+        self._blocks, self._built, self._game, self._done = blocks, built, game, done
         self._missing = {block.first for block in blocks if not block.file.is_file()}
-        work: list[Callable[[], Any]] = [
-            block.record for block in blocks if block.first in self._missing
-        ]
-        work += [partial(game.played, policy) for policy in game.policies]
-        self._done = _in_turn(work, workers)
         self.tally: Tally | None = None
 
     def episodes(self, progress: bool) -> Iterator[Episode]:
@@ -130,7 +181,9 @@ class _Course:
         with counter("Recording", total, unit="episodes", shown=progress) as count:
             for block in self._blocks:
                 if block.first in self._missing:
-                    next(self._done)
+                    packed = next(self._done)
+                    if packed is not None:  # else it is on disk already
+                        write_packed(block.file, packed)
                 room = block.file.stat().st_size + ROOM_AN_EPISODE * block.episodes
                 reserve(self._built / "data" / FILE, room)
                 tally, episodes = read_block(block.file)
@@ -147,15 +200,19 @@ class _Course:
         return {**references.as_dict(), "recorded_return": float(recorded)}
 
 
-def _blocks(recipe: Recipe, layout: ObservationLayout, length: int, folder: Path) -> list[_Block]:
+def _blocks(
+    recipe: Recipe, scenario: Scenario, layout: ObservationLayout, length: int, folder: Path
+) -> list[_Block]:
     """The blocks of a recipe, in order; they depend on nothing but the recipe."""
     folder.mkdir(exist_ok=True)
     of_agent = 4 * layout.size + layout.actions + 4 * 8 + 1
     episode_bytes = length * (layout.clusters * of_agent + 2 * 8)
     size = int(np.clip(BLOCK_BYTES // episode_bytes, 1, BLOCK_EPISODES))
+    players = tuple(replace(player, name=_anywhere(player.name)) for player in recipe.policies)
     return [
         _Block(
-            recipe,
+            replace(recipe, policies=players),
+            scenario,
             first,
             min(size, recipe.episodes - first),
             min(size, BATCH),
@@ -166,15 +223,9 @@ def _blocks(recipe: Recipe, layout: ObservationLayout, length: int, folder: Path
     ]
 
 
-def _in_turn(work: list[Callable[[], Any]], workers: int) -> Iterator[Any]:
-    """What each comes to, in order: done here when it is asked for, or ahead by workers."""
-    if min(workers, len(work)) <= 1:
-        return (each() for each in work)
-    from joblib import Parallel, delayed
-
-    run = Parallel(n_jobs=workers, return_as="generator")
-    results: Iterator[Any] = run(delayed(each)() for each in work)
-    return results
+def _anywhere(name: str) -> str:
+    """A checkpoint's path such that another process finds it; heuristics have names."""
+    return str(Path(name).absolute()) if name.endswith(CHECKPOINT) else name
 
 
 def _finish(

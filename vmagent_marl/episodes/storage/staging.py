@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vmagent_marl.errors import DatasetError, VmagentError
+from vmagent_marl.errors import DatasetError, KilledError, VmagentError
 from vmagent_marl.files import replacing
 
 LOCK, KEY, BUILT = "lock", "recipe", "built"
@@ -28,7 +28,7 @@ def staging(final: Path, key: str, *, overwrite: bool) -> Iterator[Path]:
 
     It keeps what an earlier run of the same recipe has left; that of another recipe goes. Where
     nothing was finished, nothing is left. Raises `DatasetError` where the data set exists, is being
-    made, or cannot be written.
+    made, cannot be written, or cannot be made since processes are killed.
     """
     folder = final.with_name(f".{final.name}.partial")
     above = [path for path in folder.parents if not path.exists()]  # the nearest first
@@ -44,12 +44,15 @@ def staging(final: Path, key: str, *, overwrite: bool) -> Iterator[Path]:
             except BaseException:
                 _remove_if_empty(folder, above)
                 raise
-    except OSError as error:
+    except (OSError, KilledError) as error:
         waiting = f"; finished episodes wait in {folder}" if folder.exists() else ""
-        raise DatasetError(
-            f"{final}: cannot be written ({error.strerror or error}): make room there or set "
-            f"MINARI_DATASETS_PATH, and run the same again{waiting}"
-        ) from error
+        what = f"{final}: {error}"
+        if isinstance(error, OSError):
+            what = (
+                f"{final}: cannot be written ({error.strerror or error}): make room there or set "
+                "MINARI_DATASETS_PATH, and run the same again"
+            )
+        raise DatasetError(f"{what}{waiting}") from error
 
 
 @contextmanager
