@@ -60,16 +60,17 @@ def _several(info: PrimitiveTypeInfo) -> Spec | None:
 
 @VALUES.primitive_rule
 def _optional(info: PrimitiveTypeInfo) -> Spec | None:
-    """What may be left out, but is not typed as `None`."""
+    """What may be left out, or be `none`, as an absent default is shown."""
     kinds = [kind for kind in typing.get_args(info.type) if kind is not type(None)]
     if info.type_origin not in (typing.Union, types.UnionType) or len(kinds) != 1:
         return None
     spec = _spec(kinds[0], info)
     if spec is None:
         return None
-    given, shown = spec.is_instance, spec.str_from_instance
+    given, shown, read = spec.is_instance, spec.str_from_instance, spec.instance_from_str
     return dataclasses.replace(
         spec,
+        instance_from_str=lambda words: None if words == NOTHING else read(words),
         is_instance=lambda value: value is None or given(value),
         str_from_instance=lambda value: NOTHING if value is None else shown(value),
     )
