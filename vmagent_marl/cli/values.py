@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tyro.conf import UseAppendAction
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 Spec = PrimitiveConstructorSpec[Any]
@@ -34,8 +35,8 @@ def _plain(info: PrimitiveTypeInfo) -> Spec | None:
 def _several(info: PrimitiveTypeInfo) -> Spec | None:
     """A tuple, of one length or of any."""
     kinds = typing.get_args(info.type)
-    if info.type_origin is not tuple or not kinds:
-        return None
+    if info.type_origin is not tuple or not kinds or UseAppendAction in info.markers:
+        return None  # an option that may be repeated is read by tyro's own rule
     of_any_length = kinds[-1] is Ellipsis
     specs = [_spec(kind, info) for kind in (kinds[:1] if of_any_length else kinds)]
     if any(spec is None or spec.nargs != 1 for spec in specs):

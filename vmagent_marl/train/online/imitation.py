@@ -21,6 +21,7 @@ from vmagent_marl.train.online.stage import Stage
 
 SEGMENT = 16  # requests an environment plays between passes over what was answered
 MINIBATCH = 256  # answers an update
+PASSES = 4  # over what was answered
 
 
 def teacher_of(settings: Settings, scenario: Scenario) -> Policy | None:
@@ -49,7 +50,8 @@ def imitate(
             features, mask, answers, decided = _answered(teacher, school)
             alike = same_slots(features, mask, answers, network.shape)
             agreed = 0
-            for chosen in torch.split(torch.randperm(len(answers), generator=generator), MINIBATCH):
+            orders = [torch.randperm(len(answers), generator=generator) for _ in range(PASSES)]
+            for chosen in (part for order in orders for part in torch.split(order, MINIBATCH)):
                 part = chosen.to(stage.device)
                 logits = masked(network(features[part]), mask[part])
                 optimizer.zero_grad()
@@ -59,7 +61,7 @@ def imitate(
                 optimizer.step()
                 agreed += int(alike[part].gather(1, logits.argmax(1)[:, None]).sum())
             done += decided
-            move(decided, f"{label}, {agreed / max(len(answers), 1):.1%} alike")
+            move(decided, f"{label}, {agreed / max(PASSES * len(answers), 1):.1%} alike")
 
 
 def imitation_loss(logits: Tensor, alike: Tensor) -> Tensor:

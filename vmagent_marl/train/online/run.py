@@ -119,7 +119,7 @@ class _Run:
                 imitate(self.teacher, self.learner.network, settings, self.stage, progress)
             self._validate({})
         begun, before = time.monotonic(), self.learner.steps
-        label = f"{self.algorithm} on {self.stage.scenario.name}"
+        label = self.algorithm
         with (
             _board(self.folder) as board,
             counter(
@@ -135,7 +135,7 @@ class _Run:
                 told = f", return {np.mean(recent):.4g}" if recent else ""
                 move(
                     self.learner.steps - at,
-                    f"{label}, {rate:,.0f} steps/s{told}, best on validation {self.best:.4g}",
+                    f"{label}: {rate / 1000:,.3g}k/s{told}, validated {self.best:.4g}",
                 )
                 passed = self.learner.steps // settings.validate_every
                 if passed > at // settings.validate_every or self.learner.steps >= settings.steps:
