@@ -102,7 +102,9 @@ class PPOLearner:
         self.critic.to(device)
         parameters = [*self.network.parameters(), *self.critic.parameters()]
         self.parameters = parameters
-        self.optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam(
+            parameters, lr=settings.learning_rate, eps=1e-5, fused=True
+        )
         self.generator = torch.Generator(device=device).manual_seed(settings.seed)
         self.scale = torch.ones(())  # root mean square of returns, running
 
@@ -182,7 +184,7 @@ class PPOLearner:
         for _ in range(settings.epochs):
             order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
             for chosen in torch.split(rows[order], settings.minibatch or max(len(rows), 1)):
-                part = {name: values[chosen] for name, values in flat.items()}
+                part = {name: values.index_select(0, chosen) for name, values in flat.items()}
                 figures = self._update(part, state[chosen // clusters], chosen % clusters)
                 updates += 1
                 for name, figure in figures.items():

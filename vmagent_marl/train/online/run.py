@@ -135,7 +135,7 @@ class _Run:
                 told = f", return {np.mean(recent):.4g}" if recent else ""
                 move(
                     self.learner.steps - at,
-                    f"{label}: {rate / 1000:,.3g}k/s{told}, validated {self.best:.4g}",
+                    f"{label}: {rate / 1000:,.3g}k/s{told}, best {self.best:.4g}",
                 )
                 passed = self.learner.steps // settings.validate_every
                 if passed > at // settings.validate_every or self.learner.steps >= settings.steps:
