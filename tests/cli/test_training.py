@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,19 @@ def test_help_tells_the_agents_and_then_an_agents_own_settings(
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "train" in capsys.readouterr().out
+
+
+def test_help_and_lists_load_no_torch() -> None:
+    for words in ("['train', '--help']", "['list']"):
+        code = f"import sys; from vmagent_marl.cli.main import main; main({words}); "
+        done = subprocess.run(
+            [sys.executable, "-c", code + "print('torch' in sys.modules)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "ippo" in done.stdout
+        assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_it_trains_where_it_is_told_or_in_a_folder_of_a_telling_name(

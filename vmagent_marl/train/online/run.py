@@ -9,6 +9,7 @@ killed. TensorBoard reads the folder, where it is installed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -147,8 +148,10 @@ class _Run:
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
-        learner = self.learner
-        policy = NetworkPolicy("learner", learner.network, self.training)
+        learner, network = self.learner, self.learner.network
+        if self.stage.device.type != "cpu":  # where policies play, and are kept
+            network = copy.deepcopy(network).to("cpu")
+        policy = NetworkPolicy("learner", network, self.training)
         score = self.validation.score(policy)
         returns, self.stage.returns = self.stage.returns, []
         row = {"step": learner.steps, **asdict(score)}
@@ -156,8 +159,8 @@ class _Run:
         self.curve.append(row | figures)
         if score.mean_return > self.best:
             self.best = score.mean_return
-            save_policy(self.folder / "policy.pt", learner.network, self.training)
-        save_policy(self.folder / "last.pt", learner.network, self.training)
+            save_policy(self.folder / "policy.pt", network, self.training)
+        save_policy(self.folder / "last.pt", network, self.training)
         keys = dict.fromkeys(key for row in self.curve for key in row)
         table = [{key: row.get(key, "") for key in keys} for row in self.curve]
         write_table(self.folder / "curve.csv", table)
