@@ -25,7 +25,7 @@ def sweep(agent: str, settings: Settings, run: Run, out: Path) -> None:
     number = math.prod(map(len, values.values()))
     inner = run.workers == 1 and not run.quiet and sys.stderr.isatty()  # one live line at a time
     outcomes: list[Outcome] = []
-    label = f"{agent} on {Path(settings.scenario).stem}"
+    label = agent if "scenario" in values else f"{agent} on {Path(settings.scenario).stem}"
     with counter(label, number, unit="runs", shown=not (run.quiet or inner)) as move:
         for each in run_sweep(agent, settings, values, out, workers=run.workers, progress=inner):
             outcomes.append(each)
