@@ -19,19 +19,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
     where nothing can be written; whatever goes wrong, what was at `path` stays and nothing is left.
     """
     final = Path(path)
+    if "\0" in str(path):
+        raise VmagentError(f"{str(path)!r}: a name cannot hold a NUL character: name another file")
     unfinished = final.with_name(f".{os.getpid()}.{final.name}")
+    made = [folder for folder in final.parents if not os.path.exists(folder)]  # the nearest first
     try:
         if final.is_dir():
             raise VmagentError(f"{final}: is a folder: name a file")
         final.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         unfinished.replace(final)
+        made = []
     except OSError as error:
         reason = error.strerror or error
         raise VmagentError(f"{final}: cannot be written ({reason}): name another file") from error
     finally:
         with contextlib.suppress(OSError):  # where nothing could be written, nothing is left
             unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where others have put something
+            for folder in made:
+                folder.rmdir()
 
 
 def check_writable(path: str | Path | None) -> None:

@@ -20,7 +20,8 @@ WINDOWS: tuple[Window, ...] = get_args(Window)
 
 SPLIT_ROWS = (50_000, 70_000)  # of a month, as for Huawei-East-1
 SPLIT_SHARES = (0.43, 0.60)  # of a trace that is much shorter or longer than a month
-MOST = 2**63 - 1  # that a key of the simulator's draws can be
+MOST_SEED = 2**64 - 1  # what others draw seeds from, and a key of the simulator's draws holds
+MOST_NUMBER = 2**63 - 1  # of an episode
 ROOM = 0.1  # of a window kept free behind the last start where an episode's length is open
 
 
@@ -72,8 +73,10 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
 
 def episode_of(scenario: Scenario, trace: Trace, window: str, *, seed: int, number: int) -> Episode:
     """Episode `number` of a window: its start is drawn from (seed, number) alone."""
-    if not (0 <= seed <= MOST and 0 <= number <= MOST):
-        raise ScenarioError(f"seed {seed}, episode {number}: give a seed of 0 to 2**63 - 1")
+    if not 0 <= seed <= MOST_SEED:
+        raise ScenarioError(f"seed {seed}: give one of 0 to 2**64 - 1")
+    if not 0 <= number <= MOST_NUMBER:
+        raise ScenarioError(f"episode {number}: give a number of 0 to 2**63 - 1")
     first, stop = starts_of(scenario, trace, window)
     start = int(np.random.default_rng((seed, number)).integers(first, stop))
     return Episode(first=start, stop=rows_of(trace, window)[1], number=number, seed=seed)

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmagent_marl.episodes import Episode, Mixture, record
+from vmagent_marl.episodes import (
+    Episode,
+    Mixture,
+    collect,
+    load_episodes,
+    recipe_for,
+    record,
+)
+from vmagent_marl.episodes.verifying.verify import verify
 from vmagent_marl.errors import DatasetError, PolicyError, ScenarioError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.rollout import blank_tape
@@ -167,3 +175,23 @@ def test_an_episode_without_a_decision_is_refused() -> None:
     )
     with pytest.raises(DatasetError, match="before anyone is asked"):
         list(record(shut, NOISY, episodes=1))
+
+
+def test_a_seed_has_64_bits_as_minari_draws_them() -> None:
+    seeds = (0, 2**63 - 1, 2**63, 2**64 - 1)
+    firsts = [next(record(PRICES, NOISY, episodes=1, seed=seed)) for seed in seeds]
+    assert [episode.played.seed for episode in firsts] == list(seeds)
+    assert len({episode.actions.tobytes() for episode in firsts}) == 4
+    assert_same(firsts[3], next(record(PRICES, NOISY, episodes=1, seed=2**64 - 1, batch=1)))
+    for seed in (-1, 2**64):
+        with pytest.raises(ScenarioError, match=rf"seed {seed}: give one of 0 to 2\*\*64 - 1"):
+            next(record(PRICES, NOISY, episodes=1, seed=seed))
+
+
+def test_a_seed_of_64_bits_goes_through_a_data_set() -> None:
+    recipe = recipe_for(
+        "region-prices", "random", episodes=2, seed=2**64 - 1, fields={"servers": 2, "horizon": 9}
+    )
+    name = collect(recipe, progress=False)
+    assert {episode.played.seed for episode in load_episodes(name)} == {2**64 - 1}
+    assert all(check.passed for check in verify(name))

@@ -92,7 +92,7 @@ def _ahead(
                     if tries[i] == TRIES:
                         raise KilledError(_gone(name)) from error
                     begun = {j: each for j, each in begun.items() if j > i and not pool.fell(each)}
-                    print(f"{name}: its process was killed: begun anew", file=sys.stderr)
+                    print(f"a worker was killed: begun anew from {name}", file=sys.stderr)
             del begun[i]
             yield result
     finally:

@@ -55,6 +55,12 @@ class Cluster:
         try:
             return self._ray.get(ticket)
         except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, self._ray.exceptions.RaySystemError):
+                told = str(error.cause).partition("\n")[0].removeprefix("System error: ")
+                raise SettingError(
+                    f"ray: its processes cannot load the work ({told}): every machine needs the "
+                    "same vmagent-marl, and the folder that this runs in must hold no other one"
+                ) from error
             if isinstance(error.cause, Exception):
                 raise error.cause from None
             raise
@@ -99,10 +105,7 @@ def _connect(address: str, workers: int | None) -> None:
                 f"ray: {address}: no cluster there ({told}): give the address of one (`ray start "
                 "--head` tells it), or `local`"
             ) from error
-    from ray._private import worker
-
-    if hasattr(worker, "print_to_stdstream"):  # that a process was killed is told by who waits
-        worker.print_to_stdstream = _unheard
+    hush()
 
 
 def _reach(address: str) -> None:
@@ -112,5 +115,13 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), REACHED_IN).close()
 
 
+def hush() -> None:
+    """Keep Ray from printing among the program's own output; who waits tells what was killed."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _unheard
+
+
 def _unheard(*told: Any, **more: Any) -> None:
-    """In the place of what prints Ray's messages among the program's own output."""
+    """In the place of what prints."""

@@ -44,7 +44,7 @@ class Episode:
     first: int  # row of the first request
     stop: int | None = None  # row before which it ends; None: the trace's end
     number: int = 0  # of the episode, a key of every draw
-    seed: int = 0  # a key of every draw
+    seed: int = 0  # a key of every draw, 0 to 2**64 - 1
 
 
 class Simulator:
@@ -179,7 +179,8 @@ class Simulator:
                 )
             length = self.length_from(episode.first)
             seconds = NEVER if self._seconds is None else self._seconds
-            table[i] = episode.first, stop, length, seconds, episode.seed, episode.number
+            seed = episode.seed - (episode.seed >> 63 << 64)  # the same 64 bits as an int64
+            table[i] = episode.first, stop, length, seconds, seed, episode.number
         which = np.fromiter(episodes, np.int64, len(episodes))
         begin_episodes(self.world, which, table)
 

@@ -23,7 +23,7 @@ from vmagent_marl.sim import ObservationLayout
 
 Columns = list[NDArray[Any]]
 SEEN = ("observations", "masks")  # which have a row more than there are transitions
-ABOUT = ("length", "component", "first", "stop", "number", "seed")  # int64, of each episode
+ABOUT = ("length", "component", "first", "stop", "number", "seed")  # whole numbers, of each episode
 
 
 def write_block(file: Path, episodes: Sequence[Episode], layout: ObservationLayout) -> None:
@@ -78,7 +78,7 @@ def _episodes(described: NDArray[np.void], columns: Columns) -> Iterator[Episode
 
 def _described(episodes: Sequence[Episode]) -> NDArray[np.void]:
     """What episodes hold besides their arrays."""
-    kind: list[Any] = [(name, np.int64) for name in ABOUT]
+    kind: list[Any] = [(name, np.uint64 if name == "seed" else np.int64) for name in ABOUT]
     kind += [("terminated", np.bool_), ("truncated", np.bool_)]
     kind += [("metrics", metrics_type(episodes[0].clusters))]
     rows = [
