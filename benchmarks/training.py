@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -26,14 +27,14 @@ from vmagent_marl.train.online.learner import Learner
 from vmagent_marl.train.online.run import drawing_from, scenario_of
 from vmagent_marl.train.online.stage import Stage
 
-TARGETED = ("ppo", "flat", 5, 256)  # what the target is for
+TARGETED = ("ppo", "flat", 5, 256, 1)  # what the target is for
 TARGET = 100.0  # k steps/s
 STRETCHES, SECONDS = 5, 1.0
 
 NOTE = """\
 Requests decided a second, in thousands, over playing and learning with each agent's own defaults
 (`vmagent-marl train --agent NAME --help`); validations are left out. *One thread*: of CPU time, the
-best of {stretches} stretches; *two threads*: of time on the wall, with two for torch, which wait
+best of {stretches} stretches; *2 threads*: of time on the wall, with two for torch, which wait
 for each other: where neighbours take turns on the cores they are many times slower than one.
 `recovering` for one cluster, `region-prices` (three) for several, of so many servers each."""
 
@@ -66,27 +67,25 @@ def rows_of(
     networks: tuple[str, ...],
     servers: tuple[int, ...],
     batches: tuple[int, ...],
+    threads: tuple[int, ...],
     seconds: float,
 ) -> list[Row]:
-    """A figure for each combination, on one thread and on two."""
+    """A figure for each combination."""
     rows = []
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
     try:
-        for agent in agents:
-            for network in networks:
-                for number in servers:
-                    for batch in batches:
-                        learner = learner_of(agent, network, number, batch)
-                        what = f"{agent}, {network}, {number} servers, batch of {batch}"
-                        torch.set_num_threads(1)
-                        one = rate(learner, time.thread_time, seconds) / 1000
-                        target = TARGET if (agent, network, number, batch) == TARGETED else None
-                        rows.append(Row(f"{what}, one thread", one, "k steps/s", target))
-                        torch.set_num_threads(2)
-                        two = rate(learner, time.perf_counter, seconds) / 1000
-                        rows.append(Row(f"{what}, two threads", two, "k steps/s"))
+        for agent, network, number, batch in product(agents, networks, servers, batches):
+            learner = learner_of(agent, network, number, batch)
+            what = f"{agent}, {network}, {number} servers, batch of {batch}"
+            for count in threads:
+                torch.set_num_threads(count)
+                clock = time.thread_time if count == 1 else time.perf_counter
+                figure = rate(learner, clock, seconds) / 1000
+                target = TARGET if (agent, network, number, batch, count) == TARGETED else None
+                on = "one thread" if count == 1 else f"{count} threads"
+                rows.append(Row(f"{what}, {on}", figure, "k steps/s", target))
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     return rows
 
 
@@ -95,6 +94,7 @@ def main(
     networks: tuple[str, ...] = ("flat", "servers"),
     servers: tuple[int, ...] = (5, 20, 100),
     batches: tuple[int, ...] = (64, 256),
+    threads: tuple[int, ...] = (1, 2),
     seconds: float = SECONDS,
     write: Path | None = None,
 ) -> None:
@@ -105,10 +105,11 @@ def main(
         networks: kinds of network.
         servers: of each cluster.
         batches: environments played at once.
+        threads: of torch.
         seconds: that a stretch takes, or a little more.
         write: the page of results, whose section on training is replaced.
     """
-    rows = rows_of(agents, networks, servers, batches, seconds)
+    rows = rows_of(agents, networks, servers, batches, threads, seconds)
     show("Training", rows)
     if write is not None:
         text = f"`make bench` at {measured_at()}.\n\n{NOTE.format(stretches=STRETCHES)}\n\n"

@@ -18,7 +18,7 @@ def test_training_is_told_in_a_table(
     monkeypatch.syspath_prepend(folder)
     training = importlib.import_module("training")
     monkeypatch.setattr(training, "STRETCHES", 1)
-    monkeypatch.setattr(training, "TARGETED", ("ppo", "flat", 2, 4))
+    monkeypatch.setattr(training, "TARGETED", ("ppo", "flat", 2, 4, 1))
     page = tmp_path / "results.md"
     page.write_text("# Results\n")
     training.main(
@@ -33,7 +33,7 @@ def test_training_is_told_in_a_table(
     assert [row[0] for row in rows] == [
         f"| {agent}, flat, 2 servers, batch of 4, {threads}"
         for agent in ("ppo", "mappo")
-        for threads in ("one thread", "two threads")
+        for threads in ("one thread", "2 threads")
     ]
     assert all(float(row[1].split()[0]) > 0 for row in rows)
     assert [row[2] for row in rows] == [">= 100", "", "", ""]
