@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find vmagent_marl scenarios datasets collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
-.PHONY: help install demo test test-libraries lint bench clean
+.PHONY: help install demo test test-libraries lint docs bench clean
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -41,6 +41,9 @@ lint: $(INSTALLED)  ## ruff, mypy and the direction of imports
 	$(BIN)/mypy
 	PYTHONPATH=$(CURDIR) $(BIN)/lint-imports
 
+docs: $(INSTALLED)  ## the pages, into site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 	$(BIN)/python benchmarks/speed.py --write benchmarks/results.md
 	$(BIN)/python benchmarks/costs.py --write benchmarks/results.md
@@ -49,4 +52,4 @@ bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 		--benchmark-columns=min,median,ops --benchmark-sort=name
 
 clean:  ## remove what was set up and made
-	rm -rf $(VENV) runs dist
+	rm -rf $(VENV) runs dist site

@@ -164,7 +164,7 @@ def compressed(folder: Path, recipe: Recipe) -> str:
 def reading(scale: int) -> str:
     """Transitions for d3rlpy, ours and through Minari's episodes."""
     rows = []
-    prices = replace(load_recipe("region-prices-mixed"), episodes=max(2, scale // 4))
+    prices = replace(load_recipe("region-prices/mixed"), episodes=max(2, scale // 4))
     for recipe in (recipe_of(SERVERS, 3 * scale // 2), recipe_of(5, 3 * scale), prices):
         name = collect(recipe, overwrite=True, progress=False)
         peers.by_minaris_writer(THEIRS, recipe.load_scenario(), load_episodes(name))
@@ -240,7 +240,7 @@ def main(write: Path | None = None, scale: int = 100) -> None:
         episodes = list(record(scenario, make_policy(POLICY), episodes=scale))
         told = f"`python benchmarks/datasets.py` at {measured_at()}."
         parts = [collecting(2 * scale), by_others(folder, episodes), reading(scale), memory(scale)]
-        prices = replace(load_recipe("region-prices-mixed"), episodes=max(2, scale // 10))
+        prices = replace(load_recipe("region-prices/mixed"), episodes=max(2, scale // 10))
         parts += [compressed(folder, each) for each in (recipe_of(SERVERS, scale // 2), prices)]
     os.environ.pop("MINARI_DATASETS_PATH")
     if before is not None:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import vmagent_marl as vm
-from vmagent_marl.adapters.course import Course
+from vmagent_marl.envs.course import Course
 from vmagent_marl.envs.gym_env import ClusterEnv
 
 SCENARIO = "region-prices"  # 3 clusters of 6 servers

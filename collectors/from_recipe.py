@@ -1,6 +1,6 @@
-"""Record the data set of a recipe: one on the shelf by name, or a YAML file by path.
+"""Record the data set of a recipe: one on the shelf by name, or of a YAML file by its path.
 
-    python collectors/from_recipe.py region-prices-mixed --workers 2
+    python collectors/from_recipe.py region-prices/mixed --workers 2
 
 A run that was killed goes on where it stopped when the same command is given again; until the last
 moment nothing has the data set's name.
@@ -23,7 +23,7 @@ class Args:
     """Record the data set of a recipe."""
 
     recipe: tyro.conf.Positional[str]
-    """Recipe on the shelf (see `vmagent-marl list`), or the path of a YAML file."""
+    """`recovering/expert` from the shelf (see `vmagent-marl list`), or `mine.yaml/expert`."""
     episodes: int | None = None
     """Episodes, in the place of the recipe's; the id then ends in -<episodes>-v0."""
     card: Path | None = None

@@ -19,11 +19,16 @@ from vmagent_marl.errors import SettingError, nearest
 
 T = TypeVar("T")
 
+DEPTH = 2  # dots of a key whose line is told; an alias may hold itself
 AS_GIVEN = "as given: "  # begins an error about what the caller gives, beside a file
 
 
 def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """A YAML file's mapping, and the line of each of its keys."""
+    """A YAML file's mapping, and the line of each of its keys, those below a key behind a dot.
+
+    >>> read_mapping(Path("mine.yaml"))  # which holds `tiers: {expert: {episodes: 3}}`
+    ({'tiers': {'expert': {'episodes': 3}}}, {'tiers': 1, 'tiers.expert': 1, ...})
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -40,15 +45,22 @@ def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise SettingError(f"{file}{line}: {problem}: mend the YAML") from None
     if not isinstance(node, yaml.MappingNode):
         raise SettingError(f"{file}: holds no mapping: write one `key: value` a line")
+    return {str(key): value for key, value in data.items()}, _lines_of(node, file)
+
+
+def _lines_of(node: yaml.MappingNode, file: Path, above: str = "") -> dict[str, int]:
+    """The lines of a mapping's keys and of those below them; refuses a key that stands twice."""
     lines: dict[str, int] = {}
-    for key, _ in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
+    for key, value in node.value:
+        name, line = f"{above}{key.value}", key.start_mark.line + 1
         if name in lines:
             raise SettingError(
-                f"{file}:{line}: key {name!r} stands in line {lines[name]} already: remove one"
+                f"{file}:{line}: key {key.value!r} stands in line {lines[name]} already: remove one"
             )
         lines[name] = line
-    return {str(key): value for key, value in data.items()}, lines
+        if isinstance(value, yaml.MappingNode) and above.count(".") < DEPTH:
+            lines |= _lines_of(value, file, f"{name}.")
+    return lines
 
 
 def build(

@@ -115,7 +115,7 @@ def test_collect_and_refuse_to_overwrite(capsys, trace, tmp_path):
 def test_a_recipe_on_another_trace_keeps_its_id_and_tells_the_trace(capsys, trace, tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(
-        "scenario: tiny\nbehaviour: small\nepisodes: 2\npolicies: [{name: first-fit}]\n"
+        "scenario: tiny\nepisodes: 2\ntiers:\n  small: {policies: [{name: first-fit}]}\n"
     )
     made = []
     for options in ([], ["--trace", str(trace), "--overwrite"]):
@@ -126,7 +126,7 @@ def test_a_recipe_on_another_trace_keeps_its_id_and_tells_the_trace(capsys, trac
     assert [own["trace"]["name"] for own in made] == ["inline", "vms"]
     assert made[1]["scenario"]["trace"] == str(trace)
     told = fails(capsys, "collect", "--recipe", str(recipe))
-    assert told.endswith("exists already: give --overwrite")
+    assert "there already, by another recipe" in told
 
 
 def test_trace_commands(capsys, trace, tmp_path):
@@ -174,8 +174,8 @@ def test_copy_and_run(capsys, tmp_path, monkeypatch):
         ("evaluate --scenario recovering --policy cheapest-first", "publishes none"),
         ("evaluate --scenario recovering --episodes 0", "episodes"),
         ("collect --scenario recovering", "what to record"),
-        ("collect --recipe fading-expertt", "did you mean 'fading-expert'"),
-        ("collect --recipe fading-expert --policy random --seed 0", "--policy, --seed: the recipe"),
+        ("collect --recipe fading/expertt", "did you mean 'fading/expert'"),
+        ("collect --recipe fading/expert --policy random --seed 0", "--policy, --seed: the recipe"),
         ("collect --scenario tiny --policy random --epsilon 2", "epsilon"),
         ("collect --scenario tiny --policy random --name ../up", "cannot stand in a data set's id"),
         ("trace describe nowhere.csv", "nowhere.csv"),

@@ -15,7 +15,7 @@ from vmagent_marl.episodes.storage.minari_format import own_metadata
 PROGRAMS: dict[str, dict[str, Any]] = {
     "heuristic": {"policy": "worst-fit", "episodes": 3, "scenario": "tiny"},
     "noisy_heuristic": {"policy": "best-fit", "epsilons": (0.0, 1.0), "episodes": 6},
-    "from_recipe": {"recipe": "fading-expert", "episodes": 2},
+    "from_recipe": {"recipe": "fading/expert", "episodes": 2},
 }
 IDS = {
     "heuristic": "vmagent/tiny/worst-fit-v0",

@@ -4,10 +4,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from adapters.libraries import need
 
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes, recipe_for, write_card
 from vmagent_marl.episodes.collecting.card import card_of, normalised_return
+from vmagent_marl.episodes.collecting.histogram import histogram
 from vmagent_marl.episodes.storage.minari_format import dataset_folder, load_dataset, own_metadata
 from vmagent_marl.errors import UnknownNameError, VmagentError
 
@@ -23,17 +26,65 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("kind", RECIPES)
-def test_what_the_card_shows_runs(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+WAYS = {  # what a snippet imports, by the way of loading
+    "minari": "import minari",
+    "arrays": "import load_episodes",
+    "agent": "import agent_episodes",
+    "d3rlpy": "import DecisionBuffer",
+    "torchrl": "from torchrl",
+}
+
+
+def snippets(card: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the libraries
+@pytest.mark.parametrize(("kind", "way"), [(k, w) for k in RECIPES for w in WAYS])
+def test_what_the_card_shows_runs(
+    kind: str, way: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if way == "torchrl":
+        need("torchrl")
     name = collect(RECIPES[kind], progress=False)
-    snippets = re.findall(r"```python\n(.*?)```", write_card(name), re.DOTALL)
-    assert len(snippets) == 2
-    for snippet in snippets:
-        exec(compile(snippet, "card", "exec"), {})
-    episode = load_episodes(name)[0]
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(str(episode.observations.squeeze().shape))
-    assert second.startswith(f"{episode.actions.shape} {episode.agent_rewards.shape} Metrics(")
+    shown = [each for each in snippets(write_card(name)) if WAYS[way] in each]
+    if (kind, way) == ("one", "agent"):
+        assert not shown  # it is its own view
+        return
+    (snippet,) = shown
+    exec(compile(snippet, "card", "exec"), {})
+    out = capsys.readouterr().out.splitlines()[-1]  # behind what TorchRL says of itself
+    episodes = load_episodes(name)
+    first = episodes[0]
+    actions = first.masks.shape[2]
+    decisions = sum(int(episode.reached.sum()) for episode in episodes)
+    identity = first.clusters if first.clusters > 1 else 0  # of the agent, behind what it sees
+    expected = {
+        "minari": f"{first.observations.squeeze().shape} {first.masks.squeeze().shape} ",
+        "arrays": f"{first.actions.shape} {first.agent_rewards.shape} Metrics(",
+        "agent": f"{first.observations[:, 0].shape} {first.agent_rewards[:, 0].copy().sum()} ",
+        "d3rlpy": f"(32, {first.observations.shape[2] + identity}) (32, {actions}) {decisions}",
+        "torchrl": f"torch.Size([32, {first.clusters}, {actions}])",
+    }
+    assert out.startswith(expected[way])
+
+
+def test_every_snippet_of_a_card_is_among_those_that_are_run() -> None:
+    for kind, ways in (("one", 4), ("many", 5)):
+        found = snippets(write_card(collect(RECIPES[kind], progress=False)))
+        assert len(found) == ways
+        for snippet in found:
+            assert sum(mark in snippet for mark in WAYS.values()) == 1
+
+
+def test_the_card_draws_the_returns() -> None:
+    name = collect(RECIPES["many"], progress=False)
+    held = own_metadata(name)["statistics"]
+    returns = [episode.total for episode in load_episodes(name)]
+    counts, _ = np.histogram(returns, len(held["return_histogram"]))
+    assert held["return_histogram"] == counts.tolist()
+    drawn = histogram(counts.tolist(), min(returns), max(returns))
+    assert f"```\n{drawn}\n```" in write_card(name)
 
 
 def test_the_card_tells_how_it_was_made_and_what_it_holds(tmp_path: Path) -> None:
@@ -51,7 +102,9 @@ def test_the_card_tells_how_it_was_made_and_what_it_holds(tmp_path: Path) -> Non
         "| 1 | `accept-always` | 0.25 | 0.75 |",
         "160 of 3 agents",
         f"{own['statistics']['mask_density']:.3f} of the actions were legal",
-        f"{own['statistics']['coverage']:.3f} unlike pairs",
+        f"{own['statistics']['coverage']:.3f} unlike pairs an answer",
+        ", ".join(f"{share:.3f}" for share in own["statistics"]["agent_coverage"]),
+        f"{own['statistics']['joint_coverage']:.3f} unlike pairs a transition",
         f"`{own['references']['best_policy']}`",
     ):
         assert told in card

@@ -54,19 +54,50 @@ def test_a_block_gives_back_what_it_was_given(kind: str, tmp_path: Path) -> None
     assert [file.name for file in tmp_path.iterdir()] == ["block.npy"]
 
 
+@pytest.mark.parametrize("kind", SCENARIOS)
+def test_unlike_pairs_are_counted_one_by_one(kind: str) -> None:
+    """Of each agent, of all of them pooled, and of all at once, with sets of tuples."""
+    episodes, layout = recorded(kind)
+    seen = layout.parts["request"].stop
+    agents: list[set[Any]] = [set() for _ in range(layout.clusters)]
+    joint, answers, transitions = set(), np.zeros(layout.clusters, int), 0
+    for episode in episodes:
+        rounded = np.rint(episode.observations[:-1, :, :seen] * 16).astype(int)
+        for t in range(len(episode)):
+            taken = episode.effective_action[t].tolist()
+            pairs = [(*rounded[t, k].tolist(), taken[k]) for k in range(layout.clusters)]
+            joint.add(tuple(pairs))
+            for k in np.flatnonzero(episode.reached[t]):
+                agents[k].add(pairs[k])
+        answers += episode.reached.sum(axis=0)
+        transitions += len(episode)
+    told = statistics(tally(episodes, layout), layout)
+    assert told["coverage"] == len(set.union(*agents)) / answers.sum()
+    assert told["agent_coverage"] == [len(agents[k]) / answers[k] for k in range(layout.clusters)]
+    assert told["joint_coverage"] == len(joint) / transitions
+    if kind == "one":
+        assert told["joint_coverage"] == told["coverage"] == told["agent_coverage"][0]
+
+
 def test_many_unlike_pairs_are_told_from_the_least_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     episodes, layout = recorded("many")
-    exact = statistics(tally(episodes, layout), layout)["coverage"]
-    monkeypatch.setattr(coverage, "PAIRS", 256)
+    exact = statistics(tally(episodes, layout), layout)
+    monkeypatch.setattr(coverage, "PAIRS", 64)
     few = tally(episodes, layout)
-    assert len(few.pairs) == 256
-    assert len(joined(few, few).pairs) == 256
-    assert statistics(few, layout)["coverage"] == pytest.approx(exact, rel=0.2)  # 1/16, 3 times
+    assert few.pairs_of.tolist() == [64] * layout.clusters
+    assert len(few.pairs) == 64 * layout.clusters
+    again = joined(few, few)
+    assert (len(again.pairs), len(again.joint)) == (len(few.pairs), 64)
+    told = statistics(few, layout)
+    for name in ("coverage", "joint_coverage", "agent_coverage"):
+        assert told[name] == pytest.approx(exact[name], rel=3 / 8)  # 1/8, 3 times
 
 
 def test_hashes_are_spread_evenly() -> None:
     episodes, layout = recorded("one")
-    shares = tally(episodes, layout).pairs / 2.0**64
+    counts = tally(episodes, layout)
+    shares = counts.joint / 2.0**64
+    np.testing.assert_array_equal(np.unique(counts.pairs), counts.pairs)  # of one agent
     assert len(shares) > 300
-    counts = np.histogram(shares, 8, (0, 1))[0] / len(shares)
-    assert abs(counts - 1 / 8).max() < 4 * np.sqrt(1 / 8 / len(shares))
+    heights = np.histogram(shares, 8, (0, 1))[0] / len(shares)
+    assert abs(heights - 1 / 8).max() < 4 * np.sqrt(1 / 8 / len(shares))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.adapters.course import Course
 from vmagent_marl.adapters.missing import missing
+from vmagent_marl.envs.course import Course
 from vmagent_marl.envs.spaces import (
     agent_action_space,
     agent_observation_space,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from vmagent_marl.cli.family import collect_recipes
 from vmagent_marl.cli.options import (
     Changes,
     OneName,
@@ -25,6 +25,7 @@ def collect(
     scenario: OneName = None,
     policy: OneName = None,
     recipe: OneName = None,
+    all: bool = False,  # the option's name on the command line
     # None, where not given: beside a recipe nothing is given that it would not heed
     episodes: Annotated[int | None, arg(help_behavior_hint="(default: 20)")] = None,
     epsilon: Annotated[float | None, arg(help_behavior_hint="(default: 0)")] = None,
@@ -49,7 +50,9 @@ def collect(
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
         policy: name of a heuristic, or a checkpoint (.pt).
-        recipe: a recipe's name or file; it decides everything but the trace itself.
+        recipe: `recovering/expert`, a file of them (`recovering`, `mine.yaml`), or one of its
+            tiers (`mine.yaml/expert`); it decides everything but the trace itself.
+        all: the data sets of every recipe on the shelf that are not here yet.
         episodes: how many.
         epsilon: probability of a random legal action in the place of the policy's.
         seed: from which the starts and all draws come.
@@ -61,11 +64,12 @@ def collect(
         workers: processes that record.
         ray: they are a Ray cluster's: `local`, started here for it, or the address of one.
         overwrite: replace a data set of the same id.
-        card: also write the data set's card there (.md).
+        card: also write the data set's card there (.md); of several, a page for each scenario into
+            that folder.
         quiet: no progress bar.
     """
     from vmagent_marl.episodes import collect as build
-    from vmagent_marl.episodes import load_recipe, recipe_for, write_card
+    from vmagent_marl.episodes import recipe_for, write_card
     from vmagent_marl.episodes.storage.minari_format import dataset_folder, dataset_id
 
     decided = {
@@ -80,34 +84,42 @@ def collect(
         "name": name,
     }
     given = [f"--{option}" for option, value in decided.items() if value is not None]
-    if recipe is not None:
+    if recipe is not None or all:
         if given:
             raise SettingError(f"{', '.join(given)}: the recipe decides: leave out all of these")
-        chosen = load_recipe(recipe)
-        if trace is not None:
-            chosen = dataclasses.replace(chosen, trace=trace)
-    elif scenario is None or policy is None:
-        raise SettingError("what to record? give --scenario and --policy, or --recipe")
-    else:
-        fields = scenario_fields(None, servers, set)
-        chosen = recipe_for(
-            scenario,
-            policy,
-            episodes=20 if episodes is None else episodes,
-            epsilon=epsilon or 0.0,
-            behaviour=name,
-            window=window or "train",
-            seed=seed or 0,
+        if recipe is not None and all:
+            raise SettingError("--all: is every recipe: leave out --recipe")
+        collect_recipes(
+            recipe,
             trace=trace,
-            fields=fields,
+            card=card,
+            workers=workers,
+            ray=ray,
+            overwrite=overwrite,
+            progress=not quiet,
         )
+        return
+    if scenario is None or policy is None:
+        raise SettingError("what to record? give --scenario and --policy, or --recipe, or --all")
+    chosen = recipe_for(
+        scenario,
+        policy,
+        episodes=20 if episodes is None else episodes,
+        epsilon=epsilon or 0.0,
+        behaviour=name,
+        window=window or "train",
+        seed=seed or 0,
+        trace=trace,
+        fields=scenario_fields(None, servers, set),
+    )
     check_writable(card)
     with blaming_options(trace, servers):
         played = chosen.load_scenario()
     folder = dataset_folder(dataset_id(played.name, chosen.behaviour))
     if folder.exists() and not overwrite:
-        another = "" if recipe else ", or another --name"
-        raise DatasetError(f"{folder}: this data set exists already: give --overwrite{another}")
+        raise DatasetError(
+            f"{folder}: this data set exists already: give --overwrite, or another --name"
+        )
     made = build(chosen, workers=workers, ray=ray, overwrite=overwrite, progress=not quiet)
     print(made)
     if card is not None:

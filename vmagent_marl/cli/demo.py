@@ -42,14 +42,14 @@ class Act:
 ACTS = (
     Act(
         "region-prices",
-        "region-prices-mixed",
+        "region-prices/mixed",
         steps={"masked CQL": 6000, "behaviour cloning": 3000},
         episodes=20,
     ),
     Act(
         "recovering",
-        "recovering-noisy",
-        steps={"masked CQL": 5000, "behaviour cloning": 5000},
+        "recovering/noisy-10",
+        steps={"masked CQL": 5000, "behaviour cloning": 8000},
         episodes=100,
     ),
 )
@@ -89,6 +89,11 @@ def demo(
     console.print(
         f"The data sets are in {os.environ['MINARI_DATASETS_PATH']}; set MINARI_DATASETS_PATH to "
         "it to load them. Next: `vmagent-marl list`, or the demo on your own trace (--trace FILE).",
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print(
+        f"Watch an episode: vmagent-marl view {shlex.quote(str(out))}",
         soft_wrap=True,
         highlight=False,
     )

@@ -12,15 +12,18 @@ from vmagent_marl import catalog, settings
 
 def list_all() -> None:
     """What there is: scenarios, policies, agents, recipes, programs, and data sets here."""
+    from vmagent_marl.episodes import load_recipes
     from vmagent_marl.policies import about_policy, policy_names
     from vmagent_marl.train.online.algorithms import ALGORITHMS
 
     console = Console()
-    _print(console, "Scenarios", [(n, _about("scenarios", n)) for n in catalog.names("scenarios")])
+    _print(console, "Scenarios", [(n, _about(n)) for n in catalog.names("scenarios")])
     _print(console, "Policies", [(name, about_policy(name)) for name in policy_names()])
     agents = [(name, f"{_clusters(each.many)}: {each.about}") for name, each in ALGORITHMS.items()]
     _print(console, "Agents", agents)
-    _print(console, "Recipes", [(n, _about("datasets", n)) for n in catalog.names("datasets")])
+    recipes = [(file, each) for file in catalog.names("datasets") for each in load_recipes(file)]
+    told = [(f"{file}/{each.behaviour}", each.description) for file, each in recipes]
+    _print(console, "Recipes", told)
     _print(console, "Programs", [(name, _purpose(name)) for name in catalog.programs()])
     _print(console, "Data sets here", _local_datasets())
 
@@ -41,8 +44,8 @@ def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
     console.print()
 
 
-def _about(shelf: str, name: str) -> str:
-    data, _ = settings.read_mapping(catalog.find(shelf, name))
+def _about(scenario: str) -> str:
+    data, _ = settings.read_mapping(catalog.find("scenarios", scenario))
     return str(data.get("description", ""))
 
 

@@ -22,6 +22,7 @@ from vmagent_marl.cli import (
     programs,
     tracing,
     training,
+    viewing,
 )
 from vmagent_marl.cli.demo import demo
 from vmagent_marl.cli.values import VALUES
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.dataset,
     "train": training.train,
     "evaluate": evaluating.evaluate,
+    "view": viewing.view,
     "run": programs.run,
     "copy": programs.copy,
     "demo": demo,

@@ -72,11 +72,12 @@ class Agents:
         return state
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` shows, at each step too."""
         return self.game.render()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Give the terminal back, where it was drawn on."""
+        self.game.close()
 
     def observation_of(self, k: int) -> Any:
         """A copy of what cluster k sees, which no later step changes."""

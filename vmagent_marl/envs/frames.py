@@ -59,6 +59,13 @@ def used_shares(sim: Simulator, b: int = 0) -> NDArray[np.float64]:
     return shares
 
 
+def cells_of(sim: Simulator, b: int = 0) -> Image:
+    """(K, resource, S, node) used share of each node in steps of 0.5 %; GREY: out of service."""
+    used = used_shares(sim, b)
+    cells = np.clip(np.rint(np.nan_to_num(used) * (LEVELS - 1)), 0, LEVELS - 1).astype(np.uint8)
+    return np.where(np.isnan(used), np.uint8(GREY), cells)
+
+
 def occupancy_image(sim: Simulator, b: int = 0) -> Image:
     """(H, W, 3) the servers of environment b; the size depends on the scenario alone.
 
@@ -66,28 +73,40 @@ def occupancy_image(sim: Simulator, b: int = 0) -> Image:
     of node 0 and 1 across, cpu above memory. Hatched grey is out of service. An orange rail marks
     the request's home, and two bars below show its cpu and memory as shares of a node there.
     """
-    rules, clock = sim.rules, sim.state.clock[b]
-    used = used_shares(sim, b)
-    out = np.isnan(used)
-    cells = np.clip(np.rint(np.nan_to_num(used) * (LEVELS - 1)), 0, LEVELS - 1).astype(np.uint8)
-    plain = np.where(out, np.uint8(GREY), cells).ravel()
-    hatched = np.where(out, np.uint8(HATCH), cells).ravel()
-    runs = bool(clock[STATUS] == RUNNING)
-    rails = np.full(sim.clusters, RAIL, np.uint8)
-    if runs:
-        rails[clock[HOME]] = ORANGE
-    values = np.concatenate([plain, hatched, rails, np.array([PAPER], np.uint8)])
-    places, bars = _places(tuple(rules.most.tolist()), sim.servers)
+    clock, most = sim.state.clock[b], tuple(sim.rules.most.tolist())
+    if clock[STATUS] != RUNNING:
+        return paint(cells_of(sim, b), most)
+    home = int(clock[HOME])
+    cpu, memory = (sim.feed.total[clock[ROW]] / sim.rules.node[home]).tolist()
+    return paint(cells_of(sim, b), most, home, (cpu, memory))
+
+
+def paint(
+    cells: Image,
+    most: tuple[int, ...],
+    home: int | None = None,
+    request: tuple[float, float] = (0.0, 0.0),
+) -> Image:
+    """(H, W, 3) what `cells_of` tells, clusters of `most` servers, and a request if it has a home.
+
+    `request`: its cpu and memory as shares of a node there.
+    """
+    cells = np.ascontiguousarray(cells)
+    hatched = np.where(cells == GREY, np.uint8(HATCH), cells).ravel()
+    rails = np.full(len(most), RAIL, np.uint8)
+    if home is not None:
+        rails[home] = ORANGE
+    values = np.concatenate([cells.ravel(), hatched, rails, np.array([PAPER], np.uint8)])
+    places, bars = places_of(most, cells.shape[2])
     shown = np.take(values, places, mode="clip")
-    if runs:
-        request = sim.feed.total[clock[ROW]] / rules.node[clock[HOME]]
+    if home is not None:
         for resource in (CPU, MEMORY):
             top, left, right = bars[resource]
             shown[top : top + BAR, left:right] = RAIL
-            end = left + round((right - left) * min(1.0, float(request[resource])))
+            end = left + round((right - left) * min(1.0, request[resource]))
             shown[top : top + BAR, left : max(end, left + 1)] = ORANGE
     # One take of four bytes is several times faster than one of a row of three.
-    pixels = np.take(_palette(), shown, mode="clip").view(np.uint8).reshape(*shown.shape, 4)
+    pixels = np.take(_packed(), shown, mode="clip").view(np.uint8).reshape(*shown.shape, 4)
     return np.ascontiguousarray(pixels[:, :, :3])
 
 
@@ -134,14 +153,19 @@ def _server(shares: NDArray[np.float64]) -> str:
     return "".join(BLOCKS[h - 1] if h > 0 else EMPTY for h in heights)
 
 
-@lru_cache(maxsize=1)
-def _palette() -> NDArray[np.uint32]:
-    """(LEVELS + 5,) colours as the bytes red, green, blue, 0: of used shares, then of all else."""
+def palette() -> NDArray[np.uint8]:
+    """(LEVELS + 5, 3) red, green and blue: of used shares from 0 to 1, then of all else."""
     at = np.linspace(0, len(_ANCHORS) - 1, LEVELS)
     shares = np.stack([np.interp(at, range(len(_ANCHORS)), c) for c in _ANCHORS.T], axis=1)
     rest = [(217, 217, 217), (150, 150, 150), (255, 255, 255), (213, 94, 0), (190, 190, 190)]
-    colours = np.zeros((LEVELS + len(rest), 4), np.uint8)
-    colours[:, :3] = np.concatenate([np.rint(shares), np.array(rest)])
+    return np.concatenate([np.rint(shares), np.array(rest)]).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _packed() -> NDArray[np.uint32]:
+    """(LEVELS + 5,) the palette's colours, each as the bytes red, green, blue, 0."""
+    colours = np.zeros((LEVELS + 5, 4), np.uint8)
+    colours[:, :3] = palette()
     return colours.view(np.uint32)[:, 0]
 
 
@@ -149,7 +173,7 @@ _Bars = dict[int, tuple[int, int, int]]
 
 
 @lru_cache(maxsize=8)
-def _places(most: tuple[int, ...], servers: int) -> tuple[NDArray[np.intp], _Bars]:
+def places_of(most: tuple[int, ...], servers: int) -> tuple[NDArray[np.intp], _Bars]:
     """(H, W) what each pixel shows, and where the request's bars are (top, left, right).
 
     Cells come first, in the order (K, resource, S, node), then the same once more for the pixels of

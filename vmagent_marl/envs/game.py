@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,13 @@ from vmagent_marl.sim import Episode, Simulator
 from vmagent_marl.sim.state import HOME, RUNNING, SECONDS, STATUS, TERMINATED, TRUNCATED
 from vmagent_marl.windows import episode_of, rows_of
 
+if TYPE_CHECKING:
+    from vmagent_marl.envs.terminal import Screen
+
 RENDER_MODES = ["human", "ansi", "rgb_array"]
 FRAMES_PER_SECOND = 10
 VIEWS = {"seen", "joint", "last", "_plans", "_answers", "_clock", "_outcome", "_team_reward"}
+OPEN = {"_screen"}  # what a copy has to open for itself
 
 
 def as_scenario(scenario: str | Path | Mapping[str, Any] | Scenario, **fields: Any) -> Scenario:
@@ -99,10 +103,11 @@ class Game:
         self._answers = self._plans.data
         self._clock, self._outcome = state.clock.data, state.outcome.data
         self._team_reward = state.team_reward.data
+        self._screen: Screen | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the views, which a copy has to make anew."""
-        return {name: value for name, value in self.__dict__.items() if name not in VIEWS}
+        """All but the views and what is open, which a copy has to make anew."""
+        return {name: value for name, value in self.__dict__.items() if name not in VIEWS | OPEN}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
@@ -191,7 +196,7 @@ class Game:
         self.view.restore(arrays)
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` shows, at each step too."""
         from vmagent_marl.envs.frames import occupancy_image, occupancy_text
 
         if self.render_mode == "rgb_array":
@@ -202,8 +207,17 @@ class Game:
             self._show()
         return None
 
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
+
     def _show(self) -> None:
         """To whoever watches the terminal."""
         from vmagent_marl.envs.frames import occupancy_text
+        from vmagent_marl.envs.terminal import Screen
 
-        print(occupancy_text(self.simulator), end="\n\n", flush=True)
+        if self._screen is None:
+            self._screen = Screen(FRAMES_PER_SECOND)
+        self._screen.show(occupancy_text(self.simulator))

@@ -75,8 +75,12 @@ class ClusterEnv(gymnasium.Env[Any, Any]):
         return mask
 
     def render(self) -> Any:
-        """The servers as a heat map: (H, W, 3) uint8, or text; `human` prints, at each step too."""
+        """The servers as a heat map: (H, W, 3) uint8, or text; `human` shows, at each step too."""
         return self.game.render()
+
+    def close(self) -> None:
+        """Give the terminal back, where it was drawn on."""
+        self.game.close()
 
     def _observation(self) -> Any:
         game = self.game

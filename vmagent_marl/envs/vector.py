@@ -9,7 +9,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from vmagent_marl.envs.candidates import Candidates
-from vmagent_marl.envs.game import FRAMES_PER_SECOND, as_scenario, view_of
+from vmagent_marl.envs.course import Course
+from vmagent_marl.envs.game import FRAMES_PER_SECOND, view_of
 from vmagent_marl.envs.spaces import (
     MaskIn,
     check_mask_in,
@@ -18,7 +19,6 @@ from vmagent_marl.envs.spaces import (
 )
 from vmagent_marl.errors import ActionError, SettingError
 from vmagent_marl.sim.state import SECONDS
-from vmagent_marl.windows import episode_of
 
 
 class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
@@ -51,10 +51,8 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         `actions`: `slots`, or `top-8` for 8 candidates (see `Candidates`).
         """
         check_mask_in(mask_in)
-        if num_envs < 1:
-            raise SettingError(f"num_envs: {num_envs} are too few: give 1 or more")
-        self.scenario = as_scenario(scenario, **fields)
-        self.simulator = self.scenario.simulator(batch=num_envs)
+        self._course = Course(scenario, num_envs, window=window, seed=seed, **fields)
+        self.scenario, self.simulator = self._course.scenario, self._course.simulator
         self.num_envs, self.window, self.mask_in = num_envs, window, mask_in
         self.view = view_of(self.simulator, actions)
         layout = self.view.layout
@@ -62,7 +60,6 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_action_space = joint_action_space(layout)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._course, self._next = seed, 0
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -75,13 +72,13 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
             raise SettingError("seed: a list is not taken: give one, which keys every episode")
         super().reset(seed=seed)
         if seed is not None:
-            self._course, self._next = seed, 0
+            self._course.restart(seed)
         self._begin(np.arange(self.num_envs))
         return self._observation(), self._infos()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Decide a request in every environment that runs; begin anew in those that have ended."""
-        if self._next == 0:
+        if self._course.number == 0:
             raise ActionError("no episode has begun: call reset() first")
         ended = np.flatnonzero(~self.simulator.running)
         plans = np.asarray(actions)
@@ -100,17 +97,7 @@ class ClusterVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _begin(self, which: Any) -> None:
         """The course's next episodes, one in each of these environments."""
-        episodes = {}
-        for b in which.tolist():
-            episodes[b] = episode_of(
-                self.scenario,
-                self.simulator.trace,
-                self.window,
-                seed=self._course,
-                number=self._next,
-            )
-            self._next += 1
-        self.view.reset(episodes)
+        self.view.reset({b: self._course.take() for b in which.tolist()})
 
     def _observation(self) -> Any:
         seen, mask = self.view.observation, self.view.mask

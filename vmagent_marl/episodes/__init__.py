@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 from vmagent_marl.episodes.collecting.card import write_card
 from vmagent_marl.episodes.collecting.collect import collect
-from vmagent_marl.episodes.collecting.recipe import (
-    Player,
-    Recipe,
-    load_recipe,
-    recipe_for,
-    recipe_hash,
-)
+from vmagent_marl.episodes.collecting.family import collect_all
+from vmagent_marl.episodes.collecting.recipe import Player, Recipe, recipe_for, recipe_hash
+from vmagent_marl.episodes.collecting.recipe_file import load_recipe, load_recipes, recipe_names
 from vmagent_marl.episodes.collecting.reference import References, reference_scores
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.recording.record import Mixture, record
@@ -27,10 +23,13 @@ __all__ = [
     "Recipe",
     "References",
     "collect",
+    "collect_all",
     "load_episodes",
     "load_recipe",
+    "load_recipes",
     "recipe_for",
     "recipe_hash",
+    "recipe_names",
     "record",
     "reference_scores",
     "write_card",

@@ -155,10 +155,6 @@ class Simulator:
         """(B,)"""
         return self.state.clock[:, STATUS] == RUNNING
 
-    def status(self, b: int) -> int:
-        """RUNNING, TERMINATED or TRUNCATED: of one environment, without an array for all."""
-        return int(self.state.clock[b, STATUS])
-
     def length_from(self, first: int) -> int:
         """Requests after which an episode from this row is truncated."""
         if self._reach_plus is not None:

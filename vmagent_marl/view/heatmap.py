@@ -103,7 +103,7 @@ def plot_occupancy(occupancy: Occupancy, path: str | Path) -> Path:
         figure.suptitle(
             f"{title} of {occupancy.trace}", x=0.01, ha="left", fontweight="bold", fontsize=10
         )
-        unit, name = _unit(occupancy.time[-1])
+        unit, name = time_unit(occupancy.time[-1])
         _draw_turned_away(away, occupancy, unit)
         _draw_servers(servers, occupancy, unit)
         _draw_gained(gained, occupancy, unit)
@@ -127,7 +127,8 @@ def _look(sim: Simulator, counts_profit: bool) -> _Look:
     return int(sim.state.clock[0, NOW]), used.astype(np.float32), taking(sim), gained
 
 
-def _unit(seconds: float) -> tuple[float, str]:
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The seconds of a unit in which so much time is easily read, and its name."""
     if seconds <= SHORT:
         return 60.0, "minutes"
     return (float(HOUR), "hours") if seconds <= 2 * DAY else (float(DAY), "days")

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from vmagent_marl.episodes.collecting.intervals import Estimate, mean_interval
-from vmagent_marl.errors import SettingError, nearest
+from vmagent_marl.episodes.collecting.intervals import Estimate
+from vmagent_marl.errors import SettingError
 from vmagent_marl.evaluation import Scores, title_of
+from vmagent_marl.evaluation.statistics import interquartile_mean, stratified_interval
+from vmagent_marl.view.curves import Curve, read_runs
 from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Floats = NDArray[np.float64]
-Curve = str | Path | tuple[ArrayLike, ArrayLike]
-
+DRAWS = 2_000  # of runs, for the band at each step
 LINE = 84  # characters of a title that fit beside each other
 SKEWED = 20.0  # largest over median from which waits are drawn on a logarithmic axis
 
@@ -134,23 +132,25 @@ def plot_learning_curve(
 ) -> Path:
     """Lines of a score over training, by label, and dashed `levels` to hold them against.
 
-    A curve is a CSV file with columns `x` and `y` (rows without a value of `y` are passed over), or
-    arrays x (n,) and y (n,) or (runs, n); several runs are drawn as their mean with a band, its
-    95 % bootstrap interval over the runs.
+    A curve is a CSV file with columns `x` and `y` (rows without a value of `y` are passed over), a
+    sequence of such files, one a seed, or arrays x (n,) and y (n,) or (runs, n). Several runs are
+    drawn as their interquartile mean with a band, its 95 % bootstrap interval over the runs, at the
+    steps that all of them have.
     """
     if not curves:
         raise SettingError("no learning curve to draw: give one or more by label")
+    read = {label: read_runs(curve, x, y) for label, curve in curves.items()}
+    several = max(len(runs) for _, runs in read.values())
     with drawing(path, 6.4, 3.8) as figure:
         axes = figure.add_subplot()
-        for i, (label, curve) in enumerate(curves.items()):
-            steps, runs = _curve(curve, x, y)
+        for i, (label, (steps, runs)) in enumerate(read.items()):
             colour = PALETTE[i % len(PALETTE)]
             dashes = ("-", "--", ":", "-.")[i // len(PALETTE) % 4]
             mark = "o" if steps.size < 30 else ""
-            mean = runs.mean(axis=0)
-            axes.plot(steps, mean, dashes, marker=mark, markersize=3, color=colour, label=label)
+            middle = interquartile_mean(runs.T)
+            axes.plot(steps, middle, dashes, marker=mark, markersize=3, color=colour, label=label)
             if len(runs) > 1:
-                band = [mean_interval(column) for column in runs.T]
+                band = [stratified_interval(column, resamples=DRAWS) for column in runs.T]
                 low, high = [e.low for e in band], [e.high for e in band]
                 axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
         for i, (label, level) in enumerate((levels or {}).items(), start=len(curves)):
@@ -160,6 +160,9 @@ def plot_learning_curve(
         axes.set_ylabel(y_label or _words(y))
         axes.xaxis.set_major_formatter(short_number)
         axes.legend(loc="best")
+        if several > 1:
+            note = f"interquartile mean of up to {several} runs, 95 % bootstrap interval"
+            figure.supxlabel(note, x=0.01, ha="left", fontsize=7, color=FAINT)
     return Path(path)
 
 
@@ -176,41 +179,6 @@ def _scale_waits(axes: Axes, scores: Scores) -> None:
         axes.set_xticks([0.0, *(10.0**d for d in decades)])
         axes.minorticks_off()
     axes.set_xlim(left=0)
-
-
-def _curve(curve: Curve, x: str, y: str) -> tuple[Floats, Floats]:
-    """(n,) steps and (runs, n) values."""
-    if isinstance(curve, (str, Path)):
-        return _read_curve(Path(curve), x, y)
-    steps = np.asarray(curve[0], np.float64)
-    runs = np.atleast_2d(np.asarray(curve[1], np.float64))
-    if steps.ndim != 1 or runs.ndim != 2 or runs.shape[1] != steps.size or not runs.size:
-        raise SettingError(
-            f"a learning curve has x of shape {steps.shape} and y of shape {runs.shape}: "
-            "give (n,) and (runs, n)"
-        )
-    return steps, runs
-
-
-def _read_curve(file: Path, x: str, y: str) -> tuple[Floats, Floats]:
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            reader = csv.DictReader(lines)
-            columns: Sequence[str] = reader.fieldnames or ()
-            for name in (x, y):
-                if name not in columns:
-                    raise SettingError(f"{file}: no column {name!r}: {nearest(name, columns)}")
-            rows = [(float(row[x]), float(row[y])) for row in reader if (row[y] or "").strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{file}: cannot be read ({error}): give a CSV file") from None
-    except ValueError as error:
-        if isinstance(error, SettingError):
-            raise
-        raise SettingError(f"{file}:{reader.line_num}: {error}: give numbers") from None
-    if not rows:
-        raise SettingError(f"{file}: no row has a value of {y!r}: nothing to draw yet")
-    table = np.array(rows)
-    return table[:, 0], table[None, :, 1]
 
 
 def _words(column: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vmagent_marl.episodes.collecting.histogram import histogram, readable
 from vmagent_marl.episodes.collecting.intervals import Estimate, normalised
+from vmagent_marl.episodes.collecting.loading import how_to_load
 from vmagent_marl.episodes.collecting.reference import RANDOM
 from vmagent_marl.files import replacing
 
@@ -33,9 +35,14 @@ def card_of(metadata: Mapping[str, Any]) -> str:
         _made(own),
         _holds(own["statistics"]),
         _scores(own["references"], own["statistics"]),
-        _load(name, own["statistics"]["agents"]),
+        how_to_load(name, own["statistics"]["agents"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def score_of(own: Mapping[str, Any]) -> float | None:
+    """The normalised score of a data set by what `collect` wrote about it; None: undefined."""
+    return normalised_return(own["references"]["recorded_return"], own["references"])
 
 
 def normalised_return(value: float, references: Mapping[str, Any]) -> float | None:
@@ -48,13 +55,6 @@ def normalised_return(value: float, references: Mapping[str, Any]) -> float | No
 
 def _made(own: Mapping[str, Any]) -> str:
     recipe, trace, scenario = own["recipe"], own["trace"], own["scenario"]
-    total = sum(player["weight"] for player in recipe["policies"])
-    played = own["statistics"]["component_episodes"]
-    rows = [
-        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} "
-        f"| {played.get(str(i), 0)} |"
-        for i, player in enumerate(recipe["policies"])
-    ]
     versions = ", ".join(f"{package} {version}" for package, version in own["versions"].items())
     return "\n".join(
         [
@@ -67,25 +67,41 @@ def _made(own: Mapping[str, Any]) -> str:
             f"- sha256 of `main_data.hdf5`: `{own['sha256']}`",
             f"- Made with {versions}",
             "",
-            "| component | policy | epsilon | share | episodes |",
-            "|---|---|---|---|---|",
-            *rows,
+            *_players(recipe, own["statistics"]["component_episodes"]),
         ]
     )
 
 
+def _players(recipe: Mapping[str, Any], played: Mapping[str, int]) -> list[str]:
+    """A table of who played what share of it."""
+    total = sum(player["weight"] for player in recipe["policies"])
+    rows = [
+        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} |"
+        for i, player in enumerate(recipe["policies"])
+    ]
+    if recipe.get("per") == "step":
+        head = ["| part | policy | epsilon | share |", "|---|---|---|---|"]
+        return ["Each answer is given by one of these, drawn anew:", "", *head, *rows]
+    rows = [f"{row} {played.get(str(i), 0)} |" for i, row in enumerate(rows)]
+    head = ["| component | policy | epsilon | share | episodes |", "|---|---|---|---|---|"]
+    return [*head, *rows]
+
+
 def _holds(held: Mapping[str, Any]) -> str:
-    quantiles = ", ".join(
-        f"{float(share):.0%} {value:.4g}" for share, value in held["return_quantiles"].items()
+    quantiles = "; ".join(
+        f"{float(share):.0%} {readable(value)}" for share, value in held["return_quantiles"].items()
     )
     most = math.log(held["actions"])
     rows = [
         ("episodes", f"{held['episodes']:,}, of which {held['terminated']:,} terminated"),
-        ("transitions", f"{held['transitions']:,} of {held['agents']} agents"),
+        ("transitions", f"{held['transitions']:,} of {_agents(held['agents'])}"),
         ("length", f"mean {held['length_mean']:.1f}, longest {held['length_max']:,}"),
-        ("return (team's mean)", f"{held['return_mean']:.4g} ± {held['return_sd']:.4g} (sd)"),
+        (
+            "return (team's mean)",
+            f"{readable(held['return_mean'])} ± {readable(held['return_sd'])} (sd)",
+        ),
         ("return, quantiles", quantiles),
-        ("return of each agent", ", ".join(f"{x:.4g}" for x in held["agent_return_mean"])),
+        ("return of each agent", "; ".join(map(readable, held["agent_return_mean"]))),
         ("acceptance", f"{held['acceptance']:.4f} of the VMs offered were placed"),
         ("agents reached", f"{held['reached']:.3f} of the answers counted"),
         ("mask density", f"{held['mask_density']:.3f} of the actions were legal"),
@@ -93,12 +109,26 @@ def _holds(held: Mapping[str, Any]) -> str:
         ("actions taken", f"{held['actions_taken']} of {held['actions']}"),
         ("state-action coverage", f"{held['coverage']:.3f} unlike pairs an answer"),
     ]
+    if held["agents"] > 1:
+        each = ", ".join(f"{share:.3f}" for share in held["agent_coverage"])
+        rows += [
+            ("coverage of each agent", f"{each} unlike pairs an answer of its own"),
+            ("joint coverage", f"{held['joint_coverage']:.3f} unlike pairs a transition"),
+        ]
     table = [f"| {name} | {value} |" for name, value in rows]
     note = (
         "A pair is an agent's own servers and request, shares rounded to 1/16, with its action; "
         "action entropy and coverage count the answers of agents that were reached."
     )
-    return "\n".join(["## What it holds", "", "| | |", "|---|---|", *table, "", note])
+    if held["agents"] > 1:
+        note += " A joint pair is all agents' at one request, whoever was reached."
+    drawn = histogram(held["return_histogram"], held["return_min"], held["return_max"])
+    picture = f"Episodes by their return:\n\n```\n{drawn}\n```"
+    return "\n".join(["## What it holds", "", "| | |", "|---|---|", *table, "", note, "", picture])
+
+
+def _agents(number: int) -> str:
+    return "one agent" if number == 1 else f"{number} agents"
 
 
 def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
@@ -106,7 +136,7 @@ def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
     recorded = references["recorded_return"]
     score = normalised_return(recorded, references)
     undefined = "undefined (random play is not told apart from the best)"
-    shown = undefined if score is None else f"{score:.3f}"
+    shown = undefined if score is None else f"{round(score, 3) + 0.0:.3f}"  # no -0.000
     first = "" if references["episodes"] == held["episodes"] else f"first {references['episodes']} "
     return "\n".join(
         [
@@ -115,37 +145,10 @@ def _scores(references: Mapping[str, Any], held: Mapping[str, Any]) -> str:
             f"Mean returns from the same starts as the data's {first}episodes, for every policy. "
             f"`ref_min_score` is that of random legal play, `ref_max_score` that of the best "
             f"heuristic, `{references['best_policy']}`. The data's own mean from these starts is "
-            f"{recorded:.4g}, its normalised score {shown}.",
+            f"{readable(recorded)}, its normalised score {shown}.",
             "",
             "| policy | return |",
             "|---|---|",
-            *(f"| `{name}` | {value:.4g} |" for name, value in ranked),
+            *(f"| `{name}` | {readable(value)} |" for name, value in ranked),
         ]
     )
-
-
-def _load(name: str, agents: int) -> str:
-    stacked = "" if agents == 1 else f", with {agents} agents stacked"
-    return f"""## How to load it
-
-With Minari, one dictionary of arrays an episode{stacked}:
-
-```python
-import minari
-
-dataset = minari.load_dataset("{name}")
-episode = dataset[0]
-observations = episode.observations["observation"]
-masks = episode.observations["action_mask"]
-print(observations.shape, masks.shape, episode.actions.shape, episode.rewards.sum())
-environment = dataset.recover_environment()
-```
-
-With an axis of agents, (T, K, ...), as offline multi-agent code expects:
-
-```python
-from vmagent_marl.episodes import load_episodes
-
-episodes = load_episodes("{name}")
-print(episodes[0].actions.shape, episodes[0].agent_rewards.shape, episodes[0].metrics)
-```"""

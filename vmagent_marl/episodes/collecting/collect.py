@@ -21,7 +21,8 @@ from vmagent_marl.episodes.collecting.block import (
     write_packed,
 )
 from vmagent_marl.episodes.collecting.coverage import Tally, joined, statistics
-from vmagent_marl.episodes.collecting.recipe import Recipe, load_recipe, recipe_hash
+from vmagent_marl.episodes.collecting.recipe import Recipe, recipe_hash
+from vmagent_marl.episodes.collecting.recipe_file import load_recipe
 from vmagent_marl.episodes.collecting.reference import ReferenceGame, enough_episodes
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.recording.play import expected_length

@@ -12,6 +12,7 @@ from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.sim import ObservationLayout
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+BINS = 24  # of the histogram of returns
 GRAINS = 16  # steps into which shares are rounded before situations are compared
 PAIRS = 2**17  # unlike pairs that are told apart; of more, the least hashes say how many there are
 ROWS = 4096  # answers that are hashed at once, which a cache holds
@@ -28,15 +29,20 @@ class Tally(NamedTuple):
     placed: NDArray[np.int64]  # (E,) VMs
     offered: NDArray[np.int64]  # (E,) requests
     legal: NDArray[np.int64]  # (E,) actions, of all answers
-    reached: NDArray[np.int64]  # (E,) answers that counted
+    reached: NDArray[np.int64]  # (E, K) answers that counted
     actions: NDArray[np.int64]  # (A,) how often each was taken by a reached agent
-    pairs: NDArray[np.uint64]  # hashes of unlike (situation, action) pairs, the `PAIRS` least
+    joint: NDArray[np.uint64]  # hashes of all agents' unlike situations and actions, the least
+    pairs: NDArray[np.uint64]  # of each agent's, one agent after the other, the least of each
+    pairs_of: NDArray[np.int64]  # (K,) how many of them are whose
 
 
 def tally(episodes: Sequence[Episode], layout: ObservationLayout) -> Tally:
     """Count some episodes, at least one."""
     taken = [episode.effective_action[episode.reached] for episode in episodes]
-    hashes = [_hashed(*pair, layout) for pair in zip(episodes, taken, strict=True)]
+    hashes = [_hashed(episode, layout) for episode in episodes]
+    reached = np.concatenate([episode.reached for episode in episodes])
+    alone, together = np.concatenate(hashes), np.concatenate([_together(each) for each in hashes])
+    own = [_least(alone[reached[:, k], k]) for k in range(layout.clusters)]
     return Tally(
         returns=np.array([episode.total for episode in episodes]),
         agent_returns=np.array([episode.agent_returns for episode in episodes]),
@@ -46,9 +52,11 @@ def tally(episodes: Sequence[Episode], layout: ObservationLayout) -> Tally:
         placed=np.array([episode.metrics.placed for episode in episodes]),
         offered=np.array([episode.metrics.requests for episode in episodes]),
         legal=np.array([int(np.count_nonzero(episode.masks[:-1])) for episode in episodes]),
-        reached=np.array([len(each) for each in taken]),
+        reached=np.array([episode.reached.sum(axis=0) for episode in episodes]),
         actions=np.bincount(np.concatenate(taken), minlength=layout.actions),
-        pairs=_least(np.concatenate(hashes)),
+        joint=_least(together),
+        pairs=np.concatenate(own),
+        pairs_of=np.array([len(each) for each in own]),
     )
 
 
@@ -56,25 +64,33 @@ def joined(first: Tally | None, second: Tally) -> Tally:
     """The tally of the episodes of both."""
     if first is None:
         return second
-    lists = [np.concatenate(both) for both in zip(first[:-2], second[:-2], strict=True)]
-    pairs = _least(np.concatenate([first.pairs, second.pairs]))
-    return Tally._make([*lists, first.actions + second.actions, pairs])
+    lists = [np.concatenate(both) for both in zip(first[:-4], second[:-4], strict=True)]
+    joint = _least(np.concatenate([first.joint, second.joint]))
+    own = [_least(np.concatenate(both)) for both in zip(_split(first), _split(second), strict=True)]
+    counts = np.array([len(each) for each in own])
+    taken = first.actions + second.actions
+    return Tally._make([*lists, taken, joint, np.concatenate(own), counts])
 
 
 def statistics(tally: Tally, layout: ObservationLayout) -> dict[str, Any]:
     """Plain values for JSON.
 
-    returns       mean, standard deviation, extremes and quantiles of the team's return
-    acceptance    VMs placed / requests offered
-    mask_density  legal actions / actions, mean over all answers
-    entropy       of the distribution of reached agents' effective actions, in nats
-    coverage      unlike (situation, action) pairs / answers of reached agents; a situation is the
-                  agent's own servers and the request, shares rounded to 1/16
+    returns          mean, standard deviation, extremes, quantiles and histogram (of equal steps
+                     from the least to the largest) of the team's return
+    acceptance       VMs placed / requests offered
+    mask_density     legal actions / actions, mean over all answers
+    entropy          of the distribution of reached agents' effective actions, in nats
+    coverage         unlike (situation, action) pairs / answers of reached agents; a situation is
+                     the agent's own servers and the request, shares rounded to 1/16
+    agent_coverage   the same of each agent's own answers
+    joint_coverage   unlike pairs of all agents' situations and effective actions / transitions
     """
     returns, lengths = tally.returns, tally.lengths
     answers = int(lengths.sum()) * layout.clusters
     reached = int(tally.reached.sum())
     shares = tally.actions[tally.actions > 0] / reached
+    each = zip(_split(tally), tally.reached.sum(axis=0).tolist(), strict=True)
+    heights, _ = np.histogram(returns, BINS)
     components, played = np.unique(tally.components, return_counts=True)
     return {
         "episodes": len(returns),
@@ -91,6 +107,7 @@ def statistics(tally: Tally, layout: ObservationLayout) -> dict[str, Any]:
             f"{share:g}": float(value)
             for share, value in zip(QUANTILES, np.quantile(returns, QUANTILES), strict=True)
         },
+        "return_histogram": heights.tolist(),
         "agent_return_mean": tally.agent_returns.mean(axis=0).tolist(),
         "acceptance": int(tally.placed.sum()) / int(tally.offered.sum()),
         "reached": reached / answers,
@@ -98,28 +115,46 @@ def statistics(tally: Tally, layout: ObservationLayout) -> dict[str, Any]:
         "entropy": float(-(shares * np.log(shares)).sum()),
         "actions_taken": len(shares),
         "actions": layout.actions,
-        "coverage": _distinct(tally.pairs) / reached,
+        "coverage": _distinct(_least(tally.pairs)) / reached,
+        "agent_coverage": [_distinct(pairs) / max(1, answers) for pairs, answers in each],
+        "joint_coverage": _distinct(tally.joint) / int(lengths.sum()),
         "component_episodes": dict(
             zip(map(str, components.tolist()), played.tolist(), strict=True)
         ),
     }
 
 
-def _hashed(
-    episode: Episode, taken: NDArray[np.int64], layout: ObservationLayout
-) -> NDArray[np.uint64]:
-    """64 bits for each reached agent's situation and action, as if drawn for each unlike pair."""
+def _split(tally: Tally) -> list[NDArray[np.uint64]]:
+    """The least hashes of each agent's unlike pairs."""
+    return np.split(tally.pairs, np.cumsum(tally.pairs_of)[:-1])
+
+
+def _hashed(episode: Episode, layout: ObservationLayout) -> NDArray[np.uint64]:
+    """(T, K) 64 bits for each agent's situation and action, as if drawn for each unlike pair."""
     seen = layout.parts["request"].stop
-    # a random odd multiplier an entry: sums modulo 2**64 tell situations apart
-    draws = np.random.default_rng(0).integers(0, 2**63, seen + 1, dtype=np.uint64)
-    multipliers = draws * np.uint64(2) + np.uint64(1)
-    own = episode.observations[:-1, :, :seen]
-    own = own.reshape(-1, seen)[episode.reached.reshape(-1)]
-    hashed = taken.astype(np.uint64) * multipliers[-1]
+    multipliers = _multipliers(seen + 1)
+    own = episode.observations[:-1, :, :seen].reshape(-1, seen)
+    hashed = episode.effective_action.reshape(-1).astype(np.uint64) * multipliers[-1]
     for first in range(0, len(own), ROWS):
         rows = slice(first, first + ROWS)
         hashed[rows] += np.rint(own[rows] * GRAINS).astype(np.uint64) @ multipliers[:-1]
-    # splitmix64's finish (Steele, Lea & Flood 2014) makes any hash as likely as any other
+    return _finished(hashed).reshape(-1, layout.clusters)
+
+
+def _together(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(T,) 64 bits for what all agents' (T, K) come to."""
+    return _finished(hashed @ _multipliers(hashed.shape[1]))
+
+
+def _multipliers(number: int) -> NDArray[np.uint64]:
+    """Odd ones at random, one an entry: sums modulo 2**64 tell rows of entries apart."""
+    draws = np.random.default_rng(0).integers(0, 2**63, number, dtype=np.uint64)
+    odd: NDArray[np.uint64] = draws * np.uint64(2) + np.uint64(1)
+    return odd
+
+
+def _finished(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Any hash as likely as any other, by splitmix64's finish (Steele, Lea & Flood 2014)."""
     hashed = (hashed ^ (hashed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashed = (hashed ^ (hashed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     finished: NDArray[np.uint64] = hashed ^ (hashed >> np.uint64(31))

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from vmagent_marl import catalog, settings
+from vmagent_marl import settings
+from vmagent_marl.episodes.recording.blend import by_step
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.errors import SettingError
@@ -22,7 +23,7 @@ from vmagent_marl.trace import Trace
 from vmagent_marl.trace.source import SYNTHETIC
 from vmagent_marl.windows import Window
 
-FORMAT = 2  # of what is stored; a new one makes other data sets of the same recipes
+FORMAT = 3  # of what is stored; a new one makes other data sets of the same recipes
 Scalar = bool | int | float | str | None
 Field = Scalar | dict[str, Scalar] | tuple[Scalar | dict[str, Scalar], ...]
 
@@ -33,17 +34,18 @@ class Player:
 
     name: str  # of a heuristic, or the path of a checkpoint
     epsilon: float = 0.0  # probability of a random legal action instead of its own
-    weight: float = 1.0  # how often it plays an episode, in proportion to the others
+    weight: float = 1.0  # how often it plays an episode (or answers), compared with the others
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is played by whom, how often and from which seed. Paths are relative to the recipe."""
+    """What is played by whom, how often and from which seed: one tier of a file of recipes."""
 
     scenario: str  # name on the shelf, or the path of a YAML file
-    behaviour: str  # last part of the id: vmagent/<scenario>/<behaviour>-v0
+    behaviour: str  # the tier's name, last part of the id: vmagent/<scenario>/<behaviour>-v0
     policies: tuple[Player, ...]
     episodes: int
+    per: Literal["episode", "step"] = "episode"  # for which one of the policies is drawn
     description: str = ""
     window: Window = "train"
     seed: int = 0
@@ -79,38 +81,13 @@ class Recipe:
         )
         for policy in policies:
             check_policy(policy, scenario)
-        return Mixture(policies, tuple(player.weight for player in self.policies))
+        mixture = Mixture(policies, tuple(player.weight for player in self.policies))
+        return by_step(mixture) if self.per == "step" else mixture
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
-
-
-def load_recipe(name: str | Path) -> Recipe:
-    """A recipe from the shelf by name, or from a YAML file by path.
-
-    Raises `UnknownNameError` for a name that is on no shelf, and `SettingError` with file, line and
-    key for what makes no data set.
-    """
-    file = Path(name) if catalog.is_path(name) else catalog.find("datasets", str(name))
-    data, lines = settings.read_mapping(file)
-    recipe = settings.build(Recipe, data, str(file), lines)
-
-    def beside(path: str) -> str:
-        return str(file.parent / path)
-
-    return dataclasses.replace(
-        recipe,
-        scenario=beside(recipe.scenario) if catalog.is_path(recipe.scenario) else recipe.scenario,
-        trace=beside(recipe.trace) if recipe.trace not in (None, SYNTHETIC) else recipe.trace,
-        policies=tuple(
-            dataclasses.replace(player, name=beside(player.name))
-            if player.name.endswith(CHECKPOINT)
-            else player
-            for player in recipe.policies
-        ),
-    )
 
 
 def recipe_for(
@@ -182,6 +159,7 @@ def recipe_hash(recipe: Recipe, scenario: Scenario, trace: Trace) -> str:
         "trace": trace.fingerprint,
         "window": recipe.window,
         "policies": players,
+        "per": recipe.per,
         "episodes": recipe.episodes,
         "seed": recipe.seed,
     }

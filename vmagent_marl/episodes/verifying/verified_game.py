@@ -21,7 +21,7 @@ from vmagent_marl.episodes.verifying.faults import Check, Faults, unlike
 from vmagent_marl.episodes.verifying.reading import BROKEN
 from vmagent_marl.episodes.verifying.stored_form import columns_of
 from vmagent_marl.errors import DatasetError, VmagentError
-from vmagent_marl.policies import make_policy
+from vmagent_marl.policies import Policy, make_policy
 from vmagent_marl.policies.registry import CHECKPOINT
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
@@ -101,20 +101,26 @@ def _made(own: Mapping[str, Any], trace: str | None) -> Made:
     layout = layout_of(scenario.rules())
     rows = scenario.load_trace()
     space: Any = joint_observation_space(layout)
-    return Made(
-        recipe,
-        scenario,
-        rows,
-        tuple(
+    if recipe.per == "step":
+        mixture = recipe.mixture(scenario)
+        policies: tuple[Policy | None, ...] = mixture.policies
+    else:
+        mixture = Mixture(
+            tuple(make_policy(RANDOM) for _ in recipe.policies),
+            tuple(player.weight for player in recipe.policies),
+        )
+        policies = tuple(
             None
             if player.name.endswith(CHECKPOINT)
             else make_policy(player.name, epsilon=player.epsilon)
             for player in recipe.policies
-        ),
-        Mixture(
-            tuple(make_policy(RANDOM) for _ in recipe.policies),
-            tuple(player.weight for player in recipe.policies),
-        ),
+        )
+    return Made(
+        recipe,
+        scenario,
+        rows,
+        policies,
+        mixture,
         columns_of(space, joint_action_space(layout), layout.clusters, lives=False),
         space["observation"],
     )

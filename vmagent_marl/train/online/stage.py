@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vmagent_marl.envs.course import Course
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import with_identity
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.global_state import global_state, state_size
-from vmagent_marl.windows import episode_of, rows_of
 
 
 class Stage:
@@ -38,13 +38,11 @@ class Stage:
             raise SettingError(
                 f"batch: {batch} environments are no whole number of groups of {siblings} siblings"
             )
-        self.scenario, self.window, self.seed = scenario, window, seed
+        self.course = Course(scenario, batch, window=window, seed=seed)
+        self.scenario, self.simulator = scenario, self.course.simulator
         self.siblings, self.device = siblings, torch.device(device)
-        self.simulator = scenario.simulator(batch=batch)
         self.layout = self.simulator.layout
-        rows_of(self.simulator.trace, window)
         self.identities = self.layout.clusters if self.layout.clusters > 1 else 0
-        self.number = 0  # of the next episode
         self._return = np.zeros(batch)
         self.returns: list[float] = []  # of the episodes that ended since somebody emptied it
         self.renew()
@@ -106,19 +104,14 @@ class Stage:
         over = ~self.simulator.running.reshape(-1, self.siblings).any(axis=1)
         episodes = {}
         for group in np.flatnonzero(over).tolist():
-            episode = episode_of(
-                self.scenario,
-                self.simulator.trace,
-                self.window,
-                seed=self.seed,
-                number=self.number,
-            )
-            self.number += 1
+            episode = self.course.take()
             for b in range(group * self.siblings, (group + 1) * self.siblings):
                 episodes[b] = episode
         if episodes:
             which = np.fromiter(episodes, np.int64)
-            if self.number > over.size:  # not those that are about to begin for the first time
+            if (
+                self.course.number > over.size
+            ):  # not those that are about to begin for the first time
                 self.returns += self._return[which].tolist()
             self._return[which] = 0.0
             self.simulator.reset(episodes)
@@ -128,7 +121,7 @@ class Stage:
         snapshot = self.simulator.snapshot()._asdict()
         return {
             "arrays": {name: torch.from_numpy(array) for name, array in snapshot.items()},
-            "number": self.number,
+            "number": self.course.number,
             "return": torch.from_numpy(self._return.copy()),
         }
 
@@ -136,6 +129,6 @@ class Stage:
         """Go on from there."""
         arrays = {name: array.numpy() for name, array in content["arrays"].items()}
         self.simulator.restore(self.simulator.state._replace(**arrays))
-        self.number = content["number"]
+        self.course.number = content["number"]
         self._return = content["return"].numpy().copy()
         self.returns = []

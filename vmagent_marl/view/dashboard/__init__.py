@@ -1,0 +1,1 @@
+"""The dashboard: recorded and fresh episodes, runs and data sets, watched in a browser."""
