@@ -11,18 +11,25 @@ from vmagent_marl import catalog, settings
 
 
 def list_all() -> None:
-    """What there is: scenarios, policies, recipes, programs, and data sets on this machine."""
+    """What there is: scenarios, policies, agents, recipes, programs, and data sets here."""
     from vmagent_marl.episodes import load_recipes
     from vmagent_marl.policies import about_policy, policy_names
+    from vmagent_marl.train.online.algorithms import ALGORITHMS
 
     console = Console()
     _print(console, "Scenarios", [(n, _about(n)) for n in catalog.names("scenarios")])
     _print(console, "Policies", [(name, about_policy(name)) for name in policy_names()])
+    agents = [(name, f"{_clusters(each.many)}: {each.about}") for name, each in ALGORITHMS.items()]
+    _print(console, "Agents", agents)
     recipes = [(file, each) for file in catalog.names("datasets") for each in load_recipes(file)]
     told = [(f"{file}/{each.behaviour}", each.description) for file, each in recipes]
     _print(console, "Recipes", told)
     _print(console, "Programs", [(name, _purpose(name)) for name in catalog.programs()])
     _print(console, "Data sets here", _local_datasets())
+
+
+def _clusters(many: bool) -> str:
+    return "many clusters" if many else "one cluster"
 
 
 def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:

@@ -21,6 +21,7 @@ from vmagent_marl.cli import (
     looking,
     programs,
     tracing,
+    training,
     viewing,
 )
 from vmagent_marl.cli.demo import demo
@@ -37,13 +38,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "trace": tracing.trace,
     "collect": collecting.collect,
     "dataset": datasets.dataset,
+    "train": training.train,
     "evaluate": evaluating.evaluate,
     "view": viewing.view,
     "run": programs.run,
     "copy": programs.copy,
     "demo": demo,
 }
-GO_ON = ("collect", "run")  # where a run that was stopped left off
+GO_ON = ("collect", "train", "run")  # where a run that was stopped left off
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,6 +65,8 @@ def _run(given: list[str]) -> None:
     try:
         if given[:1] == ["run"] and len(given) > 1 and not given[1].startswith("-"):
             programs.run(given[1], *given[2:])  # the rest is the program's own
+        elif given[:1] == ["train"]:
+            training.train_by(given[1:])  # the agent decides which options there are
         else:
             tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,

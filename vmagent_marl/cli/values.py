@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tyro.conf import UseAppendAction
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 Spec = PrimitiveConstructorSpec[Any]
@@ -34,8 +35,8 @@ def _plain(info: PrimitiveTypeInfo) -> Spec | None:
 def _several(info: PrimitiveTypeInfo) -> Spec | None:
     """A tuple, of one length or of any."""
     kinds = typing.get_args(info.type)
-    if info.type_origin is not tuple or not kinds:
-        return None
+    if info.type_origin is not tuple or not kinds or UseAppendAction in info.markers:
+        return None  # an option that may be repeated is read by tyro's own rule
     of_any_length = kinds[-1] is Ellipsis
     specs = [_spec(kind, info) for kind in (kinds[:1] if of_any_length else kinds)]
     if any(spec is None or spec.nargs != 1 for spec in specs):
@@ -60,16 +61,17 @@ def _several(info: PrimitiveTypeInfo) -> Spec | None:
 
 @VALUES.primitive_rule
 def _optional(info: PrimitiveTypeInfo) -> Spec | None:
-    """What may be left out, but is not typed as `None`."""
+    """What may be left out, or be `none`, as an absent default is shown."""
     kinds = [kind for kind in typing.get_args(info.type) if kind is not type(None)]
     if info.type_origin not in (typing.Union, types.UnionType) or len(kinds) != 1:
         return None
     spec = _spec(kinds[0], info)
     if spec is None:
         return None
-    given, shown = spec.is_instance, spec.str_from_instance
+    given, shown, read = spec.is_instance, spec.str_from_instance, spec.instance_from_str
     return dataclasses.replace(
         spec,
+        instance_from_str=lambda words: None if words == NOTHING else read(words),
         is_instance=lambda value: value is None or given(value),
         str_from_instance=lambda value: NOTHING if value is None else shown(value),
     )

@@ -1,4 +1,4 @@
-"""What learners share; the algorithms are the programs on the shelves.
+"""What learners share; offline algorithms are programs on the shelf, online ones in `online`.
 
 Their libraries are heavy: import from the modules here, where it is used.
 """

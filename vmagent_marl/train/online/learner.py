@@ -50,6 +50,16 @@ class Settings:
     """`cpu`, `cuda`, or `auto`: a GPU where there is one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ActorSettings(Settings):
+    """What algorithms are told besides whose network answers by logits: they can imitate."""
+
+    imitate: str | None = None
+    """A heuristic whose answers the network is taught before it learns by itself."""
+    imitate_steps: int = 200_000
+    """Requests that are decided by it meanwhile."""
+
+
 class Learner(Protocol):
     """One algorithm at work on its stage. Everything it knows is in its `state_dict`."""
 

@@ -29,14 +29,14 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape, new_network
 from vmagent_marl.policies.networks import flat_body
 from vmagent_marl.policies.server_network import ServerCritic
-from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPO(Settings):
-    """Settings of PPO; those of its cases are other defaults."""
+class PPO(ActorSettings):
+    """Proximal policy optimisation with action masks (Schulman et al. 2017, arXiv 1707.06347)."""
 
     batch: int = 256
     """Environments that are played at once."""
@@ -48,8 +48,8 @@ class PPO(Settings):
     """What values are judged by: each agent's observation, or the state of all."""
     epochs: int = 4
     """Passes over what was played."""
-    minibatch: int = 4096
-    """Answers an update."""
+    minibatch: int | None = 4096
+    """Answers an update; none: all that was played."""
     clip: float | None = 0.2
     """How far the ratio of probabilities counts; none: without bound."""
     gae_lambda: float = 0.95
@@ -102,7 +102,9 @@ class PPOLearner:
         self.critic.to(device)
         parameters = [*self.network.parameters(), *self.critic.parameters()]
         self.parameters = parameters
-        self.optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam(
+            parameters, lr=settings.learning_rate, eps=1e-5, fused=True
+        )
         self.generator = torch.Generator(device=device).manual_seed(settings.seed)
         self.scale = torch.ones(())  # root mean square of returns, running
 
@@ -181,8 +183,8 @@ class PPOLearner:
         updates = 0
         for _ in range(settings.epochs):
             order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
-            for chosen in torch.split(rows[order], settings.minibatch):
-                part = {name: values[chosen] for name, values in flat.items()}
+            for chosen in torch.split(rows[order], settings.minibatch or max(len(rows), 1)):
+                part = {name: values.index_select(0, chosen) for name, values in flat.items()}
                 figures = self._update(part, state[chosen // clusters], chosen % clusters)
                 updates += 1
                 for name, figure in figures.items():
@@ -296,8 +298,9 @@ def less_siblings(advantages: Tensor, alive: Tensor, siblings: int) -> Tensor:
 
 def _check(settings: PPO, stage: Stage) -> None:
     for name in ("segment", "epochs", "minibatch"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise SettingError(f"{name}: {value} is too few: give 1 or more")
     if settings.clip is not None and not settings.clip > 0:
         raise SettingError(f"clip: {settings.clip} is not positive: give e.g. 0.2, or none")
     if not 0.0 <= settings.gae_lambda <= 1.0:

@@ -9,6 +9,7 @@ killed. TensorBoard reads the folder, where it is installed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -29,9 +30,11 @@ from vmagent_marl.policies.checkpoint import (
     save_policy,
     save_tensors,
 )
+from vmagent_marl.policies.networks import NetworkShape
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario, load_scenario
-from vmagent_marl.train.online.learner import Learner, Settings
+from vmagent_marl.train.online.imitation import imitate, teacher_of
+from vmagent_marl.train.online.learner import ActorSettings, Learner, Settings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.validation import Validation
@@ -103,7 +106,8 @@ class _Run:
         )
         if settings.init is not None:
             _begin_from(settings.init, self.learner)
-        self.best, self.validated = -math.inf, -1
+        self.teacher = teacher_of(settings, scenario)
+        self.best = -math.inf
         self.curve: list[dict[str, float]] = []
 
     def train(self, progress: bool) -> None:
@@ -112,9 +116,11 @@ class _Run:
         if (self.folder / "resume.pt").exists():
             self._resume()
         else:
+            if self.teacher is not None and isinstance(settings, ActorSettings):
+                imitate(self.teacher, self.learner.network, settings, self.stage, progress)
             self._validate({})
         begun, before = time.monotonic(), self.learner.steps
-        label = f"{self.algorithm} on {self.stage.scenario.name}"
+        label = self.algorithm
         with (
             _board(self.folder) as board,
             counter(
@@ -130,7 +136,7 @@ class _Run:
                 told = f", return {np.mean(recent):.4g}" if recent else ""
                 move(
                     self.learner.steps - at,
-                    f"{label}, {rate:,.0f} steps/s{told}, best on validation {self.best:.4g}",
+                    f"{label}: {rate / 1000:,.3g}k/s{told}, best {self.best:.4g}",
                 )
                 passed = self.learner.steps // settings.validate_every
                 if passed > at // settings.validate_every or self.learner.steps >= settings.steps:
@@ -142,8 +148,10 @@ class _Run:
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
-        learner = self.learner
-        policy = NetworkPolicy("learner", learner.network, self.training)
+        learner, network = self.learner, self.learner.network
+        if self.stage.device.type != "cpu":  # where policies play, and are kept
+            network = copy.deepcopy(network).to("cpu")
+        policy = NetworkPolicy("learner", network, self.training)
         score = self.validation.score(policy)
         returns, self.stage.returns = self.stage.returns, []
         row = {"step": learner.steps, **asdict(score)}
@@ -151,13 +159,13 @@ class _Run:
         self.curve.append(row | figures)
         if score.mean_return > self.best:
             self.best = score.mean_return
-            save_policy(self.folder / "policy.pt", learner.network, self.training)
-        save_policy(self.folder / "last.pt", learner.network, self.training)
-        content = {"best": self.best, "curve": self.curve, "learner": learner.state_dict()}
-        save_tensors(self.folder / "resume.pt", content)
+            save_policy(self.folder / "policy.pt", network, self.training)
+        save_policy(self.folder / "last.pt", network, self.training)
         keys = dict.fromkeys(key for row in self.curve for key in row)
         table = [{key: row.get(key, "") for key in keys} for row in self.curve]
         write_table(self.folder / "curve.csv", table)
+        content = {"best": self.best, "curve": self.curve, "learner": learner.state_dict()}
+        save_tensors(self.folder / "resume.pt", content)  # last: what comes after a kill is whole
 
     def _resume(self) -> None:
         content = load_tensors(self.folder / "resume.pt")
@@ -201,15 +209,19 @@ def _device(name: str) -> str:
 
 def _begin_from(file: str, learner: Learner) -> None:
     """Weights of a checkpoint into the learner's acting network."""
-    given = load_policy(Path(file)).network
+    given, ours = load_policy(Path(file)).network, learner.network
     try:
-        learner.network.load_state_dict(given.state_dict())
+        ours.load_state_dict(given.state_dict())
     except RuntimeError:
         raise PolicyError(
-            f"{file}: its network ({given.shape.kind}, {given.shape.hidden}) is not like this "
-            f"run's ({learner.network.shape.kind}, {learner.network.shape.hidden}): give the same "
-            "--network and --hidden"
+            f"init: {file}: its network ({_told(given.shape)}) is not like this run's "
+            f"({_told(ours.shape)}): give the same --network, --hidden and scenario, or none"
         ) from None
+
+
+def _told(shape: NetworkShape) -> str:
+    sizes = " x ".join(map(str, shape.hidden))
+    return f"{shape.kind}, {shape.inputs} inputs, hidden {sizes}, {shape.actions} actions"
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
