@@ -28,16 +28,28 @@ class Algorithm:
     about: str
 
 
+VALUES, VALUE_LEARNER = "value_decomposition", "ValueDecompositionLearner"
 ALGORITHMS = {
     "ppo": Algorithm("ppo:PPO", "ppo:PPOLearner", False, "ippo", "proximal policy optimisation"),
     "a2c": Algorithm(
         "ppo_cases:A2C", "ppo:PPOLearner", False, "ippo", "PPO of one epoch without clipping"
     ),
+    "dqn": Algorithm("dqn:DQN", "dqn:DQNLearner", False, "iql", "double, duelling deep Q-learning"),
+    "sac": Algorithm("sac:SAC", "sac:SACLearner", False, "ippo", "soft actor-critic, discrete"),
     "ippo": Algorithm(
         "ppo_cases:IPPO", "ppo:PPOLearner", True, "ppo", "PPO, one network for all clusters"
     ),
     "mappo": Algorithm(
         "ppo_cases:MAPPO", "ppo:PPOLearner", True, "ppo", "IPPO, its critic knows the state of all"
+    ),
+    "iql": Algorithm(
+        f"{VALUES}:IQL", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "deep Q-learning, each by itself"
+    ),
+    "vdn": Algorithm(
+        f"{VALUES}:VDN", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "values of all, summed"
+    ),
+    "qmix": Algorithm(
+        f"{VALUES}:QMIX", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "values of all, mixed by rising"
     ),
 }
 
