@@ -30,7 +30,7 @@ from vmagent_marl.train.online.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class DQN(OffPolicy):
-    """Settings of DQN."""
+    """Deep Q-learning of one cluster: double, duelling, with returns of n steps."""
 
     double: bool = True
     """Whether the target's greedy action is that of the network that learns."""

@@ -20,7 +20,7 @@ ROWS = 16  # requests of the batch in one `advance`: enough that counting them c
 
 @dataclass(frozen=True, kw_only=True)
 class OffPolicy(Settings):
-    """Settings of both."""
+    """What learners from remembered play are told."""
 
     replay: int = 200_000
     """Requests that are remembered, over all environments."""

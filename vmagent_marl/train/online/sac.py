@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import new_network
 from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, adam, one_cluster
 from vmagent_marl.train.online.replay import Drawn
@@ -34,8 +35,8 @@ from vmagent_marl.train.online.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class SAC(OffPolicy):
-    """Settings of SAC."""
+class SAC(OffPolicy, ActorSettings):
+    """Discrete soft actor-critic: draws its answers, and is paid for drawing widely."""
 
     temperature: float = 0.01
     """Worth of a nat of entropy at first, in units of reward."""

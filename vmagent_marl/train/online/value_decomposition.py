@@ -42,8 +42,10 @@ ROWS = 16  # requests of the batch in one `advance`; how many does not change wh
 
 @dataclass(frozen=True, kw_only=True)
 class ValueDecomposition(Settings):
-    """Settings of all three; each is a case with other defaults."""
+    """What IQL, VDN and QMIX are told; each is a case with other defaults."""
 
+    scenario: str = "region-prices"
+    """Name on the shelf, or the path of a YAML file."""
     mixing: Mixing
     """What makes a team's value of its agents'; `none`: each learns by itself."""
     unreached: Literal["answer", "pass"] = "answer"
@@ -82,7 +84,7 @@ class ValueDecomposition(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class IQL(ValueDecomposition):
-    """Settings of independent Q-learning."""
+    """Independent Q-learning: every cluster learns by itself, all with one network."""
 
     mixing: Mixing = "none"
     """What makes a team's value of its agents'; `none`: each learns by itself."""
@@ -90,7 +92,7 @@ class IQL(ValueDecomposition):
 
 @dataclass(frozen=True, kw_only=True)
 class VDN(ValueDecomposition):
-    """Settings of value decomposition networks."""
+    """Value decomposition: the value of the team is the sum of its clusters' values."""
 
     mixing: Mixing = "sum"
     """What makes a team's value of its agents'; `none`: each learns by itself."""
@@ -98,7 +100,7 @@ class VDN(ValueDecomposition):
 
 @dataclass(frozen=True, kw_only=True)
 class QMIX(ValueDecomposition):
-    """Settings of QMIX."""
+    """QMIX: the value of the team grows with the value of each cluster."""
 
     mixing: Mixing = "monotonic"
     """What makes a team's value of its agents'; `none`: each learns by itself."""
