@@ -96,7 +96,7 @@ def test_what_follows_an_end_is_the_last_observation_and_then_another_episode() 
         for b in (alive & (terminated | truncated)).nonzero().flatten().tolist():
             last[row * batch + b] = (seen[b], bool(truncated[b]))
     assert plays.steps == 200 * batch - waits
-    assert stage.number - batch == waits == len(stage.returns)
+    assert stage.course.number - batch == waits == len(stage.returns)
     drawn = plays.replay.draw(8_000, plays.generator)
     found = {True: 0, False: 0}
     for i, place in enumerate(drawn.place.tolist()):
