@@ -17,10 +17,8 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
 from vmagent_marl.train.online.run import drawing_from, train_online
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.online.value_cases import IQL, QMIX, VDN
 from vmagent_marl.train.online.value_decomposition import (
-    IQL,
-    QMIX,
-    VDN,
     ValueDecomposition,
     ValueDecompositionLearner,
 )

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transition
 from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.mixers import Mixing, new_mixer
+from vmagent_marl.train.online.off_policy import adam
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.team_values import TeamValues
 
@@ -42,12 +43,11 @@ ROWS = 16  # requests of the batch in one `advance`; how many does not change wh
 
 @dataclass(frozen=True, kw_only=True)
 class ValueDecomposition(Settings):
-    """What IQL, VDN and QMIX are told; each is a case with other defaults."""
+    """What IQL, VDN and QMIX are told; each is a case with its mixing, see `value_cases`."""
 
     scenario: str = "region-prices"
     """Name on the shelf, or the path of a YAML file."""
-    mixing: Mixing
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
+    mixing: ClassVar[Mixing]  # what the agent is, and no option: `none`, each learns by itself
     unreached: Literal["answer", "pass"] = "answer"
     """What an agent that no request reached did, as its team sees it."""
     batch: int = 16
@@ -82,32 +82,6 @@ class ValueDecomposition(Settings):
     """Gradients are cut to this norm."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class IQL(ValueDecomposition):
-    """Independent Q-learning: every cluster learns by itself, all with one network."""
-
-    mixing: Mixing = "none"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VDN(ValueDecomposition):
-    """Value decomposition: the value of the team is the sum of its clusters' values."""
-
-    mixing: Mixing = "sum"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class QMIX(ValueDecomposition):
-    """QMIX: the value of the team grows with the value of each cluster."""
-
-    mixing: Mixing = "monotonic"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-    duelling: bool = False
-    """Whether the value of what is seen is learned apart; the mixer's last bias does so already."""
-
-
 def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
     """(N,) what decisions earned and, by the target, is worth what the best answers to the next."""
     with torch.no_grad():
@@ -135,9 +109,7 @@ class ValueDecompositionLearner:
         self.values = values.to(stage.device)
         self.network = self.values.network
         self.target = copy.deepcopy(self.values).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(
-            self.values.parameters(), lr=settings.learning_rate, fused=True
-        )
+        self.optimizer = adam(self.values.parameters(), settings.learning_rate)
         self.generator = torch.Generator(device=stage.device).manual_seed(settings.seed)
         self.replay = JointReplay(
             rows=settings.replay // settings.batch,
