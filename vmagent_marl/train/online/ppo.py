@@ -31,6 +31,7 @@ from vmagent_marl.policies.networks import flat_body
 from vmagent_marl.train.online.advantages import Segment, advantages_of, less_siblings
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
+from vmagent_marl.train.online.optimizing import adam, anneal
 from vmagent_marl.train.online.stage import Stage
 
 
@@ -82,17 +83,15 @@ class PPOLearner:
         self.critic.to(device)
         parameters = [*self.network.parameters(), *self.critic.parameters()]
         self.parameters = parameters
-        self.optimizer = torch.optim.Adam(
-            parameters, lr=settings.learning_rate, eps=1e-5, fused=True
-        )
+        self.optimizer = adam(parameters, settings.learning_rate, eps=1e-5)
         self.generator = torch.Generator(device=device).manual_seed(settings.seed)
         self.scale = torch.ones(())  # root mean square of returns, running
 
     def advance(self) -> dict[str, float]:
         """Play a segment and learn from it."""
         if self.settings.anneal:
-            left = max(1.0 - self.steps / self.settings.steps, 0.05)
-            self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * left
+            gone = self.steps / self.settings.steps
+            anneal(self.optimizer, self.settings.learning_rate, gone)
         played = self._play()
         advantages = advantages_of(played, self.settings.gamma, self.settings.gae_lambda)
         returns = advantages + played.value

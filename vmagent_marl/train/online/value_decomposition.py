@@ -31,10 +31,10 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
-from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.learner import Settings, check_warmup
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.mixers import Mixing, new_mixer
-from vmagent_marl.train.online.off_policy import adam
+from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.team_values import TeamValues
 
@@ -61,7 +61,7 @@ class ValueDecomposition(Settings):
     replay: int = 100_000
     """Requests that are remembered, over all environments."""
     warmup: int = 5_000
-    """Requests decided at random before the first update."""
+    """Requests decided before the first update."""
     minibatch: int = 256
     """Decisions an update."""
     updates: int = 1
@@ -122,8 +122,6 @@ class ValueDecompositionLearner:
     def epsilon(self) -> float:
         """Share of random actions now."""
         settings = self.settings
-        if self.steps < settings.warmup:
-            return 1.0
         gone = min(self.steps / max(settings.epsilon_decay * settings.steps, 1.0), 1.0)
         return settings.epsilon_start + gone * (settings.epsilon_end - settings.epsilon_start)
 
@@ -131,13 +129,13 @@ class ValueDecompositionLearner:
         """Play some requests of the batch, and learn after each."""
         loss = torch.zeros(())
         value = torch.zeros(())
+        number = 0
         for _ in range(ROWS):
             self._play()
+            if self.steps < self.settings.warmup:
+                continue
             known = self.replay.known()
-            while self.steps < self.settings.warmup or not len(known):
-                self._play()
-                known = self.replay.known()
-            for _ in range(self.settings.updates):
+            for _ in range(self.settings.updates if len(known) else 0):
                 draws = torch.randint(
                     len(known),
                     (self.settings.minibatch,),
@@ -146,7 +144,9 @@ class ValueDecompositionLearner:
                 )
                 now = self._update(self.replay.at(known[draws]))
                 loss, value = loss + now[0].cpu(), value + now[1].cpu()
-        number = ROWS * self.settings.updates
+                number += 1
+        if not number:
+            return {}
         return {
             "loss": float(loss) / number,
             "value": float(value) / number,
@@ -238,6 +238,7 @@ def _check(settings: ValueDecomposition, stage: Stage) -> None:
             f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
             "whose agents may be selfish"
         )
+    check_warmup(settings.warmup, settings.steps)
     for name in ("minibatch", "updates", "target_every", "mixer_width"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
