@@ -20,16 +20,18 @@ from vmagent_marl.sim.rules import FULL
 
 try:
     import torch
+    from torch import nn
 
     from vmagent_marl.policies.networks import (
         FlatNetwork,
         Kind,
         Network,
         NetworkShape,
+        flat_body,
         masked,
         with_identity,
     )
-    from vmagent_marl.policies.server_network import ServerNetwork
+    from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
 except ModuleNotFoundError as error:
     raise PolicyError(
         f'trained policies need torch ({error}): in the checkout, pip install ".[torch]"'
@@ -119,6 +121,13 @@ def new_network(shape: NetworkShape) -> Network:
     return ServerNetwork(shape) if shape.kind == "servers" else FlatNetwork(shape)
 
 
+def new_critic(shape: NetworkShape) -> nn.Module:
+    """One value (N, 1) of features (N, inputs), in layers of the same kind and sizes."""
+    if shape.kind == "servers":
+        return ServerCritic(shape)
+    return nn.Sequential(flat_body(shape.inputs, shape.hidden), nn.Linear(shape.hidden[-1], 1))
+
+
 def save_policy(path: Path, network: Network, training: Training) -> None:
     """Write a checkpoint; for equal ones equal bytes, whole or not at all."""
     content = {
@@ -159,7 +168,7 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
     whole = io.BytesIO()  # torch names the file in what it writes, and hides the system's errors
     torch.save(content, whole)
     with replacing(path) as unfinished:
-        unfinished.write_bytes(whole.getvalue())
+        unfinished.write_bytes(whole.getbuffer())
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from train.online.games import learner_on, small, small_region
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.train.online.ppo import Segment, advantages_of, less_siblings
+from vmagent_marl.train.online.advantages import Segment, advantages_of, less_siblings
 from vmagent_marl.train.online.stage import Stage
 
 GAMMA, LAMBDA = 0.9, 0.8

@@ -163,8 +163,9 @@ def test_a_run_begins_from_what_was_learned_offline(tmp_path: Path) -> None:
     given = weights(offline)
     for algorithm in ("dqn", "sac"):
         fields = {"init": str(offline), "network": "flat"}
-        waits = train(algorithm, tmp_path / f"{algorithm} waits", warmup=10_000, **fields)
-        for name, value in weights(waits).items():
+        stays = {"learning_rate": 1e-30, **fields}
+        begun = train(algorithm, tmp_path / f"{algorithm} stays", **stays)
+        for name, value in weights(begun).items():
             assert torch.equal(value, given[name])
         learns = train(algorithm, tmp_path / algorithm, **fields)
         last = weights(learns.with_name("last.pt"))
@@ -191,6 +192,7 @@ def test_many_clusters_are_refused(algorithm: str, others: str, tmp_path: Path) 
         ({"target_every": 0}, "target_every: 0 is too few"),
         ({"replay": 15, "n_step": 3}, "replay: 15 .* give 16 or more"),
         ({"warmup": -1}, "warmup: -1 is negative"),
+        ({"warmup": 400}, "warmup: 400 of 400 steps leave none to learn in"),
         ({"tau": 0.0}, "tau: 0.0 is no share"),
         ({"tau": 1.5}, "tau: 1.5 is no share"),
         ({"max_norm": 0.0}, "max_norm: 0.0 is not positive"),

@@ -18,7 +18,7 @@ import torch
 from train.online.games import on_disk, small, small_region
 
 from vmagent_marl.errors import PolicyError, SettingError, UnknownNameError
-from vmagent_marl.policies.checkpoint import load_policy
+from vmagent_marl.policies.checkpoint import load_policy, load_tensors, save_tensors
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
 from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
@@ -172,6 +172,22 @@ def test_it_begins_from_a_checkpoint_of_the_same_shape(
     with pytest.raises(PolicyError, match="is not there"):
         train_agent("ppo", short("ppo", one, init="no.pt"), tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_what_it_began_from_is_not_asked_for_again(one: str, tmp_path: Path) -> None:
+    first = train_agent("ppo", short("ppo", one), tmp_path / "first", progress=False)
+    settings = short("ppo", one, init=str(first))
+    file = train_agent("ppo", settings, tmp_path / "second", progress=False)
+    first.unlink()
+    assert train_agent("ppo", settings, tmp_path / "second", progress=False) == file
+
+
+def test_a_run_on_another_kind_of_device_is_refused(one: str, tmp_path: Path) -> None:
+    file = train_agent("ppo", short("ppo", one), tmp_path, progress=False)
+    resume = file.with_name("resume.pt")
+    save_tensors(resume, {**load_tensors(resume), "device": "cuda"})
+    with pytest.raises(SettingError, match=r"^device: .* on cuda, not cpu: give cuda, or another"):
+        train_agent("ppo", short("ppo", one, steps=700), tmp_path, progress=False)
 
 
 def _learner(settings: Settings) -> PPOLearner:

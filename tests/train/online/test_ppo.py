@@ -14,8 +14,9 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.train.online.advantages import Segment
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
-from vmagent_marl.train.online.ppo import PPO, Segment
+from vmagent_marl.train.online.ppo import PPO
 from vmagent_marl.train.validation import Validation
 
 

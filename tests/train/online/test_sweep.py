@@ -17,7 +17,7 @@ from vmagent_marl.train.online.sweep import Outcome, groups_of, read_values, run
 
 
 def test_values_are_read_as_the_settings_have_them() -> None:
-    words = ["seed=0..3", "learning_rate=1e-3,3e-4,1", "clip=0.1,null", "network=flat"]
+    words = ["seed=0..3", "learning_rate=1e-3,3e-4,1", "clip=0.1,none", "network=flat"]
     words += ["hidden=[8],[16, 32]", "gamma=0.9"]
     assert read_values(PPO, words) == {
         "seed": [0, 1, 2, 3],

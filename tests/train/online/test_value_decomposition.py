@@ -17,10 +17,8 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
 from vmagent_marl.train.online.run import drawing_from, train_online
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.online.value_cases import IQL, QMIX, VDN
 from vmagent_marl.train.online.value_decomposition import (
-    IQL,
-    QMIX,
-    VDN,
     ValueDecomposition,
     ValueDecompositionLearner,
 )
@@ -221,6 +219,20 @@ def test_a_runs_folder_goes_on_where_it_stopped(
     assert load_policy(tmp_path / "whole" / "policy.pt").training.algorithm == name
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_a_warm_up_is_played_by_the_same_epsilon_and_learns_nothing(
+    kind: type[ValueDecomposition],
+) -> None:
+    learner = learner_of(kind(**{**SMALL, "warmup": 100, "epsilon_start": 0.1}))
+    before = weights(learner.values)
+    assert learner.epsilon == 0.1
+    assert learner.advance() == {}
+    assert learner.steps == 64  # and no more of them than of any others
+    assert equal(weights(learner.values), before)
+    assert learner.advance()["loss"] > 0
+    assert not equal(weights(learner.values), before)
+
+
 class Meddled(Stage):
     """The puzzle, with other answers in the place of those that will not be reached."""
 
@@ -303,6 +315,8 @@ def test_one_cluster_is_for_another_learner(kind: type[ValueDecomposition]) -> N
         ("epsilon_decay", 2.0),
         ("max_norm", 0.0),
         ("replay", 8),
+        ("warmup", -1),
+        ("warmup", 1_000),
     ],
 )
 def test_values_that_train_nothing_are_refused(field: str, value: float) -> None:

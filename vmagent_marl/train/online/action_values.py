@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vmagent_marl.policies.checkpoint import new_network
-from vmagent_marl.policies.networks import NetworkShape, flat_body, masked
-from vmagent_marl.policies.server_network import ServerCritic
+from vmagent_marl.policies.checkpoint import new_critic, new_network
+from vmagent_marl.policies.networks import NetworkShape, masked
 
 
 class ActionValues(nn.Module):
@@ -25,16 +24,21 @@ class ActionValues(nn.Module):
         super().__init__()
         self.network = new_network(shape)
         self.horizon = 1.0 / max(1.0 - gamma, 1e-3)
-        self.value: nn.Module | None = _state_value(shape) if duelling else None
+        self.value: nn.Module | None = new_critic(shape) if duelling else None
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """(N, A) of features (N, inputs) and masks (N, A) bool."""
+        return masked(self.unmasked(features, mask), mask)
+
+    def unmasked(self, features: Tensor, mask: Tensor) -> Tensor:
+        """The same (N, A), of illegal actions too: for answers that count as another one."""
         values: Tensor = self.network(features)
-        if self.value is not None:
-            legal = mask.to(values.dtype)
-            mean = (values * legal).sum(1, keepdim=True) / legal.sum(1, keepdim=True)
-            values = self.value(features) * self.horizon + values - mean
-        return masked(values, mask)
+        if self.value is None:
+            return values
+        legal = mask.to(values.dtype)
+        mean = (values * legal).sum(1, keepdim=True) / legal.sum(1, keepdim=True)
+        state: Tensor = self.value(features)
+        return state * self.horizon + values - mean
 
     def loss(self, value: Tensor, goal: Tensor) -> Tensor:
         """(N,) Huber's, which turns linear at the horizon.
@@ -48,13 +52,6 @@ class ActionValues(nn.Module):
     def best(self, features: Tensor, mask: Tensor) -> Tensor:
         """(N,) the legal action of the highest value."""
         return masked(self.network(features), mask).argmax(1)
-
-
-def _state_value(shape: NetworkShape) -> nn.Module:
-    """(N, 1) of features (N, inputs)."""
-    if shape.kind == "servers":
-        return ServerCritic(shape)
-    return nn.Sequential(flat_body(shape.inputs, shape.hidden), nn.Linear(shape.hidden[-1], 1))
 
 
 def follow(target: nn.Module, source: nn.Module, share: float) -> None:

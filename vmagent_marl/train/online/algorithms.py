@@ -28,7 +28,7 @@ class Algorithm:
     about: str
 
 
-VALUES, VALUE_LEARNER = "value_decomposition", "ValueDecompositionLearner"
+VALUE_LEARNER = "value_decomposition:ValueDecompositionLearner"
 ALGORITHMS = {
     "ppo": Algorithm("ppo:PPO", "ppo:PPOLearner", False, "ippo", "proximal policy optimisation"),
     "a2c": Algorithm(
@@ -43,13 +43,11 @@ ALGORITHMS = {
         "ppo_cases:MAPPO", "ppo:PPOLearner", True, "ppo", "IPPO, its critic knows the state of all"
     ),
     "iql": Algorithm(
-        f"{VALUES}:IQL", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "deep Q-learning, each by itself"
+        "value_cases:IQL", VALUE_LEARNER, True, "dqn", "deep Q-learning, each by itself"
     ),
-    "vdn": Algorithm(
-        f"{VALUES}:VDN", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "values of all, summed"
-    ),
+    "vdn": Algorithm("value_cases:VDN", VALUE_LEARNER, True, "dqn", "values of all, summed"),
     "qmix": Algorithm(
-        f"{VALUES}:QMIX", f"{VALUES}:{VALUE_LEARNER}", True, "dqn", "values of all, mixed by rising"
+        "value_cases:QMIX", VALUE_LEARNER, True, "dqn", "values of all, mixed by rising"
     ),
 }
 

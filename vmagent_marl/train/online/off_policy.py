@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.policies.networks import Network, NetworkShape
-from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.learner import Settings, check_warmup
+from vmagent_marl.train.online.optimizing import anneal
 from vmagent_marl.train.online.replay import Drawn, Replay, Row
 from vmagent_marl.train.online.stage import Stage
 
@@ -72,9 +73,9 @@ class OffPolicyLearner:
     def advance(self) -> dict[str, float]:
         """Play some requests of the batch, and learn after each."""
         if self.settings.anneal:
-            left = max(1.0 - self.steps / self.settings.steps, 0.05)
+            gone = self.steps / self.settings.steps
             for optimizer in self._optimizers().values():
-                optimizer.param_groups[0]["lr"] = self.settings.learning_rate * left
+                anneal(optimizer, self.settings.learning_rate, gone)
         sums: dict[str, Tensor] = {}
         number = 0
         for _ in range(ROWS):
@@ -146,11 +147,6 @@ class OffPolicyLearner:
         self.stage.load_state_dict(content["stage"])
 
 
-def adam(parameters: Any, learning_rate: float) -> torch.optim.Optimizer:
-    """Adam in one call for all parameters."""
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-
-
 def one_cluster(algorithm: str, stage: Stage, others: str) -> None:
     """Raise `SettingError` where there are more clusters than one."""
     clusters = stage.layout.clusters
@@ -165,8 +161,7 @@ def _check(settings: OffPolicy) -> None:
     for name in ("minibatch", "updates", "n_step", "target_every"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    if settings.warmup < 0:
-        raise SettingError(f"warmup: {settings.warmup} is negative: give 0 or more")
+    check_warmup(settings.warmup, settings.steps)
     least = settings.batch * (settings.n_step + 1)
     if settings.replay < least:
         raise SettingError(

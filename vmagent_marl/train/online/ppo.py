@@ -20,17 +20,18 @@ Differences from the papers:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape, new_network
+from vmagent_marl.policies.checkpoint import network_shape, new_critic, new_network
 from vmagent_marl.policies.networks import flat_body
-from vmagent_marl.policies.server_network import ServerCritic
+from vmagent_marl.train.online.advantages import Segment, advantages_of, less_siblings
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
+from vmagent_marl.train.online.optimizing import adam, anneal
 from vmagent_marl.train.online.stage import Stage
 
 
@@ -64,22 +65,6 @@ class PPO(ActorSettings):
     """Whether the learning rate falls to a twentieth in the end."""
 
 
-class Segment(NamedTuple):
-    """What T requests of B environments and K agents came to."""
-
-    features: Tensor  # (T, B, K, F)
-    mask: Tensor  # (T, B, K, A)
-    state: Tensor  # (T, B, N), or of no floats where the critic does not read it
-    action: Tensor  # (T, B, K)
-    log_prob: Tensor  # (T, B, K)
-    value: Tensor  # (T, B, K), in units of reward
-    reward: Tensor  # (T, B, K)
-    counts: Tensor  # (T, B, K) bool: reached, with a choice
-    alive: Tensor  # (T, B) bool: a request was decided
-    after: Tensor  # (T, B, K) value of what came next: 0 after termination
-    goes_on: Tensor  # (T, B) bool: the next row is of the same episode
-
-
 class PPOLearner:
     """PPO at work."""
 
@@ -93,26 +78,20 @@ class PPOLearner:
             self.critic: nn.Module = nn.Sequential(
                 flat_body(stage.state_size + stage.identities, (64, 64)), nn.Linear(64, 1)
             )
-        elif settings.network == "servers":
-            self.critic = ServerCritic(shape)
         else:
-            self.critic = nn.Sequential(
-                flat_body(shape.inputs, settings.hidden), nn.Linear(settings.hidden[-1], 1)
-            )
+            self.critic = new_critic(shape)
         self.critic.to(device)
         parameters = [*self.network.parameters(), *self.critic.parameters()]
         self.parameters = parameters
-        self.optimizer = torch.optim.Adam(
-            parameters, lr=settings.learning_rate, eps=1e-5, fused=True
-        )
+        self.optimizer = adam(parameters, settings.learning_rate, eps=1e-5)
         self.generator = torch.Generator(device=device).manual_seed(settings.seed)
         self.scale = torch.ones(())  # root mean square of returns, running
 
     def advance(self) -> dict[str, float]:
         """Play a segment and learn from it."""
         if self.settings.anneal:
-            left = max(1.0 - self.steps / self.settings.steps, 0.05)
-            self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * left
+            gone = self.steps / self.settings.steps
+            anneal(self.optimizer, self.settings.learning_rate, gone)
         played = self._play()
         advantages = advantages_of(played, self.settings.gamma, self.settings.gae_lambda)
         returns = advantages + played.value
@@ -271,29 +250,6 @@ class PPOLearner:
         self.optimizer.load_state_dict(content["optimizer"])
         self.generator.set_state(content["generator"])
         self.stage.load_state_dict(content["stage"])
-
-
-def advantages_of(played: Segment, gamma: float, gae_lambda: float) -> Tensor:
-    """(T, B, K) generalised advantages; none crosses the end of an episode."""
-    delta = played.reward + gamma * played.after - played.value
-    goes_on = played.goes_on[:, :, None]
-    advantages = torch.zeros_like(delta)
-    later = torch.zeros_like(delta[0])
-    for t in range(len(delta) - 1, -1, -1):
-        later = delta[t] + gamma * gae_lambda * goes_on[t] * later
-        advantages[t] = later
-    return advantages
-
-
-def less_siblings(advantages: Tensor, alive: Tensor, siblings: int) -> Tensor:
-    """Advantages (T, B, K) less the mean of those of a request's other live siblings."""
-    requests, batch, clusters = advantages.shape
-    grouped = advantages.view(requests, -1, siblings, clusters)
-    live = alive.view(requests, -1, siblings, 1)
-    others = (live.sum(2, keepdim=True) - 1.0).clamp(min=0.0)
-    of_others = (grouped * live).sum(2, keepdim=True) - grouped * live
-    less = grouped - of_others / others.clamp(min=1.0)
-    return torch.where(live & (others > 0), less, 0.0).view(requests, batch, clusters)
 
 
 def _check(settings: PPO, stage: Stage) -> None:

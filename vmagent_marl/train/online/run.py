@@ -104,7 +104,8 @@ class _Run:
             hints=layout.hints,
             gamma=settings.gamma,
         )
-        if settings.init is not None:
+        self.begun = (folder / "resume.pt").exists()
+        if settings.init is not None and not self.begun:
             _begin_from(settings.init, self.learner)
         self.teacher = teacher_of(settings, scenario)
         self.best = -math.inf
@@ -113,7 +114,7 @@ class _Run:
     def train(self, progress: bool) -> None:
         """Train to the last step from where the folder's run stands, validating every so often."""
         settings = self.settings
-        if (self.folder / "resume.pt").exists():
+        if self.begun:
             self._resume()
         else:
             if self.teacher is not None and isinstance(settings, ActorSettings):
@@ -164,11 +165,18 @@ class _Run:
         keys = dict.fromkeys(key for row in self.curve for key in row)
         table = [{key: row.get(key, "") for key in keys} for row in self.curve]
         write_table(self.folder / "curve.csv", table)
-        content = {"best": self.best, "curve": self.curve, "learner": learner.state_dict()}
+        content = {"best": self.best, "curve": self.curve, "device": self.stage.device.type}
+        content["learner"] = learner.state_dict()
         save_tensors(self.folder / "resume.pt", content)  # last: what comes after a kill is whole
 
     def _resume(self) -> None:
         content = load_tensors(self.folder / "resume.pt")
+        device = content["device"]
+        if device != self.stage.device.type:  # generators of one kind do not go on on another
+            raise SettingError(
+                f"device: {self.folder} holds a run on {device}, not {self.stage.device.type}: "
+                f"give {device}, or another folder to write to"
+            )
         self.best, self.curve = content["best"], content["curve"]
         self.learner.load_state_dict(content["learner"])
 

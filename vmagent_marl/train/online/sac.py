@@ -29,7 +29,8 @@ from vmagent_marl.policies.checkpoint import new_network
 from vmagent_marl.train.online.action_values import ActionValues, follow
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, adam, one_cluster
+from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, one_cluster
+from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
 

@@ -71,13 +71,17 @@ class Group:
 
 
 def with_numbers(kind: type[Settings], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with numbers that YAML takes for text where a number is due: `1e-3`."""
+    """The values, with what YAML takes for text where a number is due: `1e-3`, and `none`."""
     hints = typing.get_type_hints(kind)
     made = dict(data)
     for name, value in data.items():
         hint = hints.get(name)
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if isinstance(value, str) and float in kinds and str not in kinds:
+        if not isinstance(value, str) or str in kinds:
+            continue
+        if value.lower() == "none" and types.NoneType in kinds:
+            made[name] = None
+        elif float in kinds:
             try:
                 made[name] = float(value)
             except ValueError:

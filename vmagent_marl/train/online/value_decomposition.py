@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,10 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
-from vmagent_marl.train.online.learner import Settings
+from vmagent_marl.train.online.learner import Settings, check_warmup
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.mixers import Mixing, new_mixer
+from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.team_values import TeamValues
 
@@ -42,12 +43,11 @@ ROWS = 16  # requests of the batch in one `advance`; how many does not change wh
 
 @dataclass(frozen=True, kw_only=True)
 class ValueDecomposition(Settings):
-    """What IQL, VDN and QMIX are told; each is a case with other defaults."""
+    """What IQL, VDN and QMIX are told; each is a case with its mixing, see `value_cases`."""
 
     scenario: str = "region-prices"
     """Name on the shelf, or the path of a YAML file."""
-    mixing: Mixing
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
+    mixing: ClassVar[Mixing]  # what the agent is, and no option: `none`, each learns by itself
     unreached: Literal["answer", "pass"] = "answer"
     """What an agent that no request reached did, as its team sees it."""
     batch: int = 16
@@ -61,7 +61,7 @@ class ValueDecomposition(Settings):
     replay: int = 100_000
     """Requests that are remembered, over all environments."""
     warmup: int = 5_000
-    """Requests decided at random before the first update."""
+    """Requests decided before the first update."""
     minibatch: int = 256
     """Decisions an update."""
     updates: int = 1
@@ -80,32 +80,6 @@ class ValueDecomposition(Settings):
     """Width of QMIX's mixer."""
     max_norm: float = 10.0
     """Gradients are cut to this norm."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IQL(ValueDecomposition):
-    """Independent Q-learning: every cluster learns by itself, all with one network."""
-
-    mixing: Mixing = "none"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VDN(ValueDecomposition):
-    """Value decomposition: the value of the team is the sum of its clusters' values."""
-
-    mixing: Mixing = "sum"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class QMIX(ValueDecomposition):
-    """QMIX: the value of the team grows with the value of each cluster."""
-
-    mixing: Mixing = "monotonic"
-    """What makes a team's value of its agents'; `none`: each learns by itself."""
-    duelling: bool = False
-    """Whether the value of what is seen is learned apart; the mixer's last bias does so already."""
 
 
 def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
@@ -135,9 +109,7 @@ class ValueDecompositionLearner:
         self.values = values.to(stage.device)
         self.network = self.values.network
         self.target = copy.deepcopy(self.values).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(
-            self.values.parameters(), lr=settings.learning_rate, fused=True
-        )
+        self.optimizer = adam(self.values.parameters(), settings.learning_rate)
         self.generator = torch.Generator(device=stage.device).manual_seed(settings.seed)
         self.replay = JointReplay(
             rows=settings.replay // settings.batch,
@@ -150,8 +122,6 @@ class ValueDecompositionLearner:
     def epsilon(self) -> float:
         """Share of random actions now."""
         settings = self.settings
-        if self.steps < settings.warmup:
-            return 1.0
         gone = min(self.steps / max(settings.epsilon_decay * settings.steps, 1.0), 1.0)
         return settings.epsilon_start + gone * (settings.epsilon_end - settings.epsilon_start)
 
@@ -159,13 +129,13 @@ class ValueDecompositionLearner:
         """Play some requests of the batch, and learn after each."""
         loss = torch.zeros(())
         value = torch.zeros(())
+        number = 0
         for _ in range(ROWS):
             self._play()
+            if self.steps < self.settings.warmup:
+                continue
             known = self.replay.known()
-            while self.steps < self.settings.warmup or not len(known):
-                self._play()
-                known = self.replay.known()
-            for _ in range(self.settings.updates):
+            for _ in range(self.settings.updates if len(known) else 0):
                 draws = torch.randint(
                     len(known),
                     (self.settings.minibatch,),
@@ -174,7 +144,9 @@ class ValueDecompositionLearner:
                 )
                 now = self._update(self.replay.at(known[draws]))
                 loss, value = loss + now[0].cpu(), value + now[1].cpu()
-        number = ROWS * self.settings.updates
+                number += 1
+        if not number:
+            return {}
         return {
             "loss": float(loss) / number,
             "value": float(value) / number,
@@ -266,6 +238,7 @@ def _check(settings: ValueDecomposition, stage: Stage) -> None:
             f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
             "whose agents may be selfish"
         )
+    check_warmup(settings.warmup, settings.steps)
     for name in ("minibatch", "updates", "target_every", "mixer_width"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
