@@ -72,7 +72,7 @@ def test_everything_that_is_named_is_opened(tmp_path: Path) -> None:
     library = Library()
     assert _add(library, name, {}) == ["/data/d0"]
     (episode,) = _add(library, f"{name}#1", {})
-    assert library.replay(episode).metrics == library.datasets["d1"].rows(9)[1][1]
+    assert library.replay(episode).metrics == library.datasets["d0"].rows(9)[1][1]
     assert _add(library, str(tmp_path / "minari"), {}) == ["/"]
     (stored,) = _add(library, str(file), {})
     assert library.replay(stored).metrics == replay.metrics
