@@ -98,6 +98,7 @@ def test_what_cannot_be_opened_is_one_line(
     assert "holds no scores" in fails(capsys, str(tmp_path / "bad.json"))
     assert "is no episode file" in fails(capsys, str(tmp_path / f"bad{SUFFIX}"))
     assert "unknown run, data set or episode file" in fails(capsys, "vmagent/none/none-v0")
+    assert "say who plays it, as in recovering:first-fit" in fails(capsys, "recovering")
     assert "unknown run" in fails(capsys, "../nowhere/at/all")
     assert "give 0 or more" in fails(capsys, "--seed", "-1")
     assert "is no port" in fails(capsys, "--port", "99999")
