@@ -59,7 +59,8 @@ def test_it_says_its_address_answers_and_ends_with_one_line(tmp_path: Path) -> N
             view.send_signal(signal.SIGINT)
         out, err = view.communicate(timeout=20)
     assert out.strip() == "The dashboard is closed."
-    assert err == ""
+    told = [line for line in err.splitlines() if not line.startswith("Compiling the simulator")]
+    assert told == []  # but for what a machine says that plays for the first time
     assert view.returncode == 0
 
 
