@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from places_of_pages import ROOT, relink
@@ -9,14 +10,24 @@ from prose import arguments, docstring, prose, table
 
 OFFLINE = ROOT / "offline"
 ONLINE = ROOT / "vmagent_marl" / "train" / "online"
-DIFFERS = "Differences from"  # the paper, or the sources: what every algorithm's docstring tells
+# The paper, or the sources: every algorithm's docstring has a list of its own for it.
+DIFFERS = re.compile(r"^Differences from .*:$", re.MULTILINE)
+
+ABOUT = {
+    "Online": [
+        "These learn while they play, in the simulator's batches. Each is an agent of one command, "
+        "which goes on where a killed run stopped:",
+        "```sh\nvmagent-marl train --agent dqn --scenario fading --steps 20000 --out runs/dqn\n"
+        "vmagent-marl train --agent dqn --help    # its settings\n```",
+    ]
+}
 
 
 def algorithm_files() -> dict[str, list[Path]]:
     """By heading, the files that are an algorithm each: those that tell what differs from where."""
     shelves = {"Offline": OFFLINE, "Online": ONLINE}
     return {
-        heading: [file for file in sorted(shelf.glob("*.py")) if DIFFERS in docstring(file)]
+        heading: [file for file in sorted(shelf.glob("*.py")) if DIFFERS.search(docstring(file))]
         for heading, shelf in shelves.items()
     }
 
@@ -30,7 +41,7 @@ def algorithm_page() -> str:
     ]
     for heading, files in algorithm_files().items():
         if files:
-            parts.append(f"## {heading}")
+            parts += [f"## {heading}", *ABOUT.get(heading, [])]
         for file in files:
             first, _, rest = docstring(file).partition("\n\n")
             name, colon, about = first.partition(": ")

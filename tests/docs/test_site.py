@@ -80,6 +80,8 @@ def test_every_policy_program_and_card_is_told_of(site: Path) -> None:
             assert f"offline/{program}.py" in algorithms
     assert "Differences from the paper:" in algorithms
     assert "--learning-rate" in algorithms
+    assert "SAC with action masks" in algorithms
+    assert "online/replay.py" not in algorithms
     for card in (ROOT / "datasets" / "cards").rglob("*.md"):
         assert list(site.glob(f"cards/**/{card.stem}.html"))
 

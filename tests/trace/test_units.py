@@ -56,3 +56,8 @@ def test_what_int32_does_not_hold_is_refused(amount: float) -> None:
 def test_requests_that_make_no_trace_are_named(request_: tuple[float, ...], message: str) -> None:
     with pytest.raises(TraceError, match=message):
         load_trace(InlineTrace(requests=(request_,)))
+
+
+def test_requests_are_repeated_once_or_more() -> None:
+    with pytest.raises(TraceError, match="`repeat`: -1 is too few: give 1 or more"):
+        load_trace(InlineTrace(requests=((0, 5, 1, 1),), repeat=-1))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from vmagent_marl import catalog
 from vmagent_marl.cli.options import Changes, TraceFile, blaming_options, scenario_fields
 from vmagent_marl.errors import SettingError, VmagentError, unknown_name
 
@@ -131,6 +132,8 @@ def _add_dataset(library: Library, what: str) -> str:
     from vmagent_marl.view.dashboard.discovery import look_through
     from vmagent_marl.view.dashboard.stored import open_stored
 
+    if what in catalog.names("scenarios"):
+        raise SettingError(f"{what}: is a scenario: say who plays it, as in {what}:first-fit")
     name, marked, number = what.partition("#")
     folder = dataset_folder(name) if name else Path()
     if not name or ".." in Path(name).parts or not (folder / "data" / "metadata.json").is_file():

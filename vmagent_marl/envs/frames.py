@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from vmagent_marl.sim import Simulator
 from vmagent_marl.sim.rules import CPU, MEMORY, NODES
 from vmagent_marl.sim.state import DOWN, HOME, NOW, ROW, RUNNING, STATUS
+from vmagent_marl.trace.units import DAY
 
 Image = NDArray[np.uint8]
 
-DAY = 86_400  # s
 COLUMNS = 80  # characters of a line
 EMPTY, OUT = "·", "░"
 BLOCKS = "▁▂▃▄▅▆▇█"

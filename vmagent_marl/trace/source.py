@@ -55,6 +55,8 @@ def _write_out(source: InlineTrace) -> Trace:
     four = all(len(request) == 4 for request in source.requests)
     if not four or not source.requests or not np.isfinite(source.requests).all():
         raise TraceError("a trace's `requests` are lists of arrival s, lifetime s, vCPU and GB")
+    if source.repeat < 1:
+        raise TraceError(f"a trace's `repeat`: {source.repeat} is too few: give 1 or more")
     rows = np.tile(np.array(source.requests, np.float64), (source.repeat, 1))
     rows[:, 0] += np.repeat(np.arange(source.repeat), len(source.requests)) * float(source.every)
     if (np.abs(rows[:, :2]) > LATEST).any():

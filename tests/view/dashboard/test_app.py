@@ -37,7 +37,7 @@ def library(recovering: Replay, packed: Replay, region: Replay) -> Library:
 
 @pytest.fixture(scope="module")
 def client(library: Library) -> Iterator[Any]:
-    with make_app(library, PORT).server.test_client() as made:
+    with make_app(library).server.test_client() as made:
         yield made
 
 
@@ -123,13 +123,13 @@ def test_a_frame_is_what_a_slider_asks_for(client: Any, recovering: Replay, pack
 
 
 def test_only_this_machines_names_are_answered(client: Any) -> None:
-    for host in ("127.0.0.1:8050", "localhost:8050"):
+    for host in ("127.0.0.1:8050", "localhost:8050", "localhost:9000", "LOCALHOST"):
         assert client.get("/", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "evil.example:8050", "127.0.0.1.evil.example:8050", "127.0.0.1",
-                 "127.0.0.1:80", "[::1]:8050", "0.0.0.0:8050"):  # fmt: skip
+    for host in ("evil.example", "evil.example:8050", "127.0.0.1.evil.example:8050", "",
+                 "[::1]:8050", "[::1]", "0.0.0.0:8050"):  # fmt: skip
         assert client.get("/", headers={"Host": host}).status_code == 403, host
     for origin, status in (
-        ("http://127.0.0.1:8050", 200), ("http://localhost:8050", 200),
+        ("http://127.0.0.1:8050", 200), ("http://localhost:8050", 403), ("http://127.0.0.1", 403),
         ("http://evil.example", 403), ("null", 403), ("http://127.0.0.1:9999", 403),
     ):  # fmt: skip
         assert client.get("/", headers={**HOST, "Origin": origin}).status_code == status, origin
@@ -213,7 +213,7 @@ def test_a_replay_that_differs_from_its_recording_is_told(recovering: Replay) ->
     assert recording.metrics is not None
     other = dataclasses.replace(recording.metrics, placed=recording.metrics.placed - 1)
     key = library.add_episode(episode_bytes(dataclasses.replace(recording, metrics=other)))
-    with make_app(library, PORT).server.test_client() as client:
+    with make_app(library).server.test_client() as client:
         assert "it replays otherwise than recorded" in page(client, f"/watch/{key}")
 
 
@@ -259,6 +259,8 @@ def test_a_port_is_free_or_asked_for() -> None:
 def test_what_is_broken_is_left_out_of_the_list(tmp_path: Path) -> None:
     for name, text in (("a/config.json", "{"), ("b/config.json", "[]"), ("c/scores.json", "[1"),
                        ("d/data/metadata.json", "{"), ("d/data/main_data.hdf5", ""),
+                       ("f/data/metadata.json", '{"total_episodes": -3}'),
+                       ("f/data/main_data.hdf5", ""),
                        (f"e/x{SUFFIX}", "no zip")):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -275,3 +277,14 @@ def test_logs_are_quiet(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         client.get("/", headers=HOST)
     assert caplog.records == []
+
+
+def test_a_page_that_cannot_be_made_says_so(
+    client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("vmagent_marl.view.dashboard.app.home_page", fails)
+    assert "cannot be made" in page(client, "/")
+    assert "ZeroDivisionError" in caplog.text

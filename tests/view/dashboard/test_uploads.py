@@ -20,6 +20,7 @@ from vmagent_marl.view.dashboard import uploads
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes
 from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.replay import Replay
+from vmagent_marl.view.dashboard.stored import open_stored
 
 
 @pytest.fixture
@@ -140,7 +141,8 @@ def test_a_bomb_is_stopped_while_it_unpacks(
 
 def test_metadata_that_are_none_are_refused(library: Library, folder: Path) -> None:
     good = members(folder)
-    for text in (b"", b"[]", b"{}", b'{"total_episodes": "x"}', b"[" * 100_000, b"\xff"):
+    for text in (b"", b"[]", b"{}", b'{"total_episodes": "x"}', b'{"total_episodes": -3}',
+                 b'{"total_steps": "many"}', b"[" * 100_000, b"\xff"):  # fmt: skip
         files = {**good, "any-v0/data/metadata.json": text}
         with pytest.raises(VmagentError):
             library.upload("a.zip", sent(zipped(files)))
@@ -187,6 +189,32 @@ def test_hdf5_that_points_to_other_files_is_refused(
     missing = {"link": "KeyError..actions", "episode": "KeyError..episode_0"}
     with pytest.raises(DatasetError, match=missing.get(kind, "points out of its file")):
         library.upload("a.zip", sent(zipped(files)))
+
+
+@pytest.mark.parametrize("kind", ["array", "group", "type", "metrics"])
+def test_hdf5_of_another_form_is_refused(
+    library: Library, folder: Path, tmp_path: Path, kind: str
+) -> None:
+    broken = tmp_path / "main_data.hdf5"
+    broken.write_bytes((folder / "data" / "main_data.hdf5").read_bytes())
+    with h5py.File(broken, "a") as file:
+        if kind == "metrics":
+            file["episode_0"].attrs["metrics"] = "{"
+        else:
+            name = "episode_0" if kind == "array" else "episode_0/actions"
+            del file[name]
+            if kind == "group":
+                file.create_group(name)
+            else:
+                file[name] = np.arange(3) if kind == "array" else np.dtype("i8")
+    files = {**members(folder), "any-v0/data/main_data.hdf5": broken.read_bytes()}
+    with pytest.raises(DatasetError, match="episode 0: cannot be read"):
+        library.upload("a.zip", sent(zipped(files)))
+
+
+def test_a_data_set_named_twice_is_shown_once(library: Library, folder: Path) -> None:
+    assert library.add_dataset(open_stored(folder)) == library.add_dataset(open_stored(folder))
+    assert len(library.datasets) == 1
 
 
 def test_numbers_without_end_are_not_read(library: Library, folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Soft actor-critic over discrete legal actions, for one cluster.
+"""SAC with action masks, for one cluster: a soft actor-critic over discrete actions.
 
 Soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905: twin critics, a tuned temperature) for
 discrete actions (Christodoulou 2019, arXiv 1910.07207: expectations over all actions in the place

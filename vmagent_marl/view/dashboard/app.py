@@ -19,17 +19,17 @@ from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.parts import button, dcc, error_page, html
 from vmagent_marl.view.dashboard.player import player
 from vmagent_marl.view.dashboard.runs_page import folders, runs_page
-from vmagent_marl.view.dashboard.safety import guard
+from vmagent_marl.view.dashboard.safety import guard, report
 from vmagent_marl.view.dashboard.watch_page import watch_page
 
 ASSETS = Path(__file__).with_name("assets")
 TITLE = "vmagent_marl"
 
 
-def make_app(library: Library, port: int | None = None) -> dash.Dash:
-    """The app on a library; with a port it answers to this machine's names alone."""
+def make_app(library: Library) -> dash.Dash:
+    """The app on a library; it answers to this machine's names alone."""
     server = Flask("vmagent_marl.view")
-    guard(server, port)
+    guard(server)
     made: Any = dash.Dash  # whose signature does not tell all that it takes
     app: dash.Dash = made(
         TITLE,
@@ -87,6 +87,9 @@ def _pages(app: dash.Dash, library: Library) -> None:
             return _page(library, words)
         except VmagentError as error:
             return error_page(str(error))
+        except Exception as error:  # a file that is wrong in a new way leaves no page blank
+            report(app.server, str(path), error)
+            return error_page("this page cannot be made: the terminal tells why")
 
 
 def _page(library: Library, words: list[str]) -> Any:

@@ -10,23 +10,15 @@ from numpy.typing import NDArray
 
 from vmagent_marl.sim.rules import CPU, MEMORY, NODES, WAIT
 from vmagent_marl.sim.state import HOPS, PLACED, WAITED
-from vmagent_marl.trace.units import DAY, HOUR
 from vmagent_marl.view.dashboard import series
 from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.series import Axis
+from vmagent_marl.view.heatmap import time_unit
 from vmagent_marl.view.style import PALETTE
 
 Figure = dict[str, Any]
-SHORT = 3 * HOUR  # s; up to it time is told in minutes
 DASHES = ("solid", "dot")  # of the first and the second recording
 NAMES = ("A", "B")
-
-
-def time_unit(seconds: float) -> tuple[float, str]:
-    """Seconds of a unit in which a span is told, and its name."""
-    if seconds <= SHORT:
-        return 60.0, "minutes"
-    return (float(HOUR), "hours") if seconds <= 2 * DAY else (float(DAY), "days")
 
 
 def scale(replays: Sequence[Replay], axis: Axis) -> tuple[float, str]:
@@ -109,7 +101,7 @@ def profit_figure(replays: Sequence[Replay], axis: Axis) -> Figure:
 def power_figure(replays: Sequence[Replay], axis: Axis) -> Figure:
     """What the servers that are not empty burn."""
     values = [series.power_now(replay) for replay in replays]
-    return _by_cluster(replays, axis, values, "power burned (price units an hour)")
+    return _by_cluster(replays, axis, values, "price units / h")
 
 
 def hops_figure(replays: Sequence[Replay], axis: Axis) -> Figure:
@@ -119,7 +111,7 @@ def hops_figure(replays: Sequence[Replay], axis: Axis) -> Figure:
         counts = replay.counts.sum(axis=1)
         placed = np.maximum(counts[:, PLACED], 1)
         lines.append(_line(replays, i, axis, counts[:, HOPS] / placed, "hops", PALETTE[i]))
-    return _figure(replays, axis, lines, "hops of a VM placed (mean so far)", floor=0.0)
+    return _figure(replays, axis, lines, "mean hops so far", floor=0.0)
 
 
 def server_figure(replay: Replay, k: int, server: int, axis: Axis) -> Figure:

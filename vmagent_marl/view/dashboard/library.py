@@ -76,7 +76,10 @@ class Library:
                 self.add_episode(file)
 
     def add_dataset(self, dataset: StoredEpisodes) -> str:
-        """Its key."""
+        """Its key: the one that it has, where it was named before."""
+        for key, there in self.datasets.items():
+            if there.folder.resolve() == dataset.folder.resolve():
+                return key
         key = self._key("d", self.datasets)
         self.datasets[key] = dataset
         return key

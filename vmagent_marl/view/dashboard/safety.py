@@ -23,19 +23,20 @@ POLICY = (
 )
 
 
-def guard(server: Flask, port: int | None) -> None:
+def guard(server: Flask) -> None:
     """Refuse other hosts (a name that an attacker rebinds to us), other origins, and large bodies.
 
-    Without a port the host's name alone is looked at, as tests need it.
+    Any port goes, as the browser may be at the other end of a tunnel, but a page's requests come
+    from the very host and port that it asks: no other server of this machine speaks for it.
     """
     server.config["MAX_CONTENT_LENGTH"] = MOST_BODY
 
     @server.before_request
     def _check() -> None:
-        if not _ours(request.host, port):
+        if _name(request.host) not in NAMES:
             abort(403, "this dashboard answers to 127.0.0.1 and localhost alone")
         origin = request.headers.get("Origin")
-        if origin is not None and not _ours(urlsplit(origin).netloc, port):
+        if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
             abort(403, "this dashboard takes requests from its own pages alone")
 
     @server.errorhandler(Exception)
@@ -43,9 +44,7 @@ def guard(server: Flask, port: int | None) -> None:
         """A request that nobody sends by clicking: a line of its own, and no traceback."""
         if isinstance(error, HTTPException):
             return str(error.description), error.code or 500
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}, line {where.lineno}"
-        server.logger.error("%s: %r (%s)", request.path[:200], error, place)
+        report(server, request.path, error)
         return "that did not work", 400
 
     @server.after_request
@@ -57,6 +56,14 @@ def guard(server: Flask, port: int | None) -> None:
         return response
 
 
-def _ours(host: str, port: int | None) -> bool:
-    name, _, given = host.rpartition(":") if ":" in host else (host, "", "")
-    return name.lower() in NAMES and (port is None or given == str(port))
+def report(server: Flask, path: str, error: Exception) -> None:
+    """What nobody foresaw, in a line of the terminal."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    server.logger.error("%s: %r (%s)", path[:200], error, place)
+
+
+def _name(host: str) -> str:
+    """Without the port."""
+    name, colon, _port = host.rpartition(":")
+    return (name if colon else host).lower()

@@ -51,7 +51,7 @@ def make_server(library: Library, listener: socket.socket) -> Any:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     port = listener.getsockname()[1]
-    app = make_app(library, port)
+    app = make_app(library)
     return serving.make_server(
         HOST, port, app.server, threaded=True, request_handler=Quiet, fd=listener.fileno()
     )

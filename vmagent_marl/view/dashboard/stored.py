@@ -118,7 +118,10 @@ class StoredEpisodes:
 
 _OPTIONS = ("start", "stop", "number")
 # What h5py raises for a file that is broken somewhere.
-_BROKEN = (OSError, LookupError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)
+_BROKEN = (
+    OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError,
+    MemoryError,
+)  # fmt: skip
 
 
 def open_stored(folder: Path, *, strange: bool = False) -> StoredEpisodes:
@@ -130,8 +133,10 @@ def open_stored(folder: Path, *, strange: bool = False) -> StoredEpisodes:
         metadata = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(metadata, dict):
             raise ValueError("no mapping")
-        int(metadata.get("total_episodes", 0))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        for count in ("total_episodes", "total_steps"):
+            if int(metadata.get(count, 0)) < 0:
+                raise ValueError(f"{count} is below 0")
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DatasetError(f"{folder.name}: metadata.json cannot be read ({error})") from None
     return StoredEpisodes(folder, metadata, strange)
 

@@ -36,6 +36,7 @@ UNITS = {
     "fairness": "Jain's index",
     "profit": "price units",
     "possible_revenue": "price units",
+    "profit_share": "share",
 }
 
 
@@ -97,7 +98,6 @@ def chart_panels(replays: Sequence[Replay], axis: Axis, same: bool) -> list[Any]
 
 def metrics_table(replays: Sequence[Replay]) -> Any:
     """Rows of metrics, a column each, and the difference of two."""
-    told = [replay.metrics.as_dict() for replay in replays]
     returns = [float(replay.reward.sum()) for replay in replays]
     head = ["metric", "unit", *(replay.recording.policy for replay in replays)]
     two = len(replays) == 2
@@ -106,7 +106,7 @@ def metrics_table(replays: Sequence[Replay]) -> Any:
         head.append("A less B")
         rows[0].append(_signed(returns[0] - returns[1]))
     for name, unit in UNITS.items():
-        values: list[Any] = [each[name] for each in told]
+        values: list[Any] = [getattr(replay.metrics, name) for replay in replays]
         row = [name.replace("_", " "), unit, *(number(value) for value in values)]
         rows.append([*row, _signed(values[0] - values[1])] if two else row)
     return table(head, rows)
