@@ -86,7 +86,7 @@ def test_text_shows_the_larger_share_of_each_node() -> None:
     assert occupancy_text(sim, 1).splitlines()[1] == "> cluster_0 ·· ··"
     steps(sim, 2)
     request, servers, legend = occupancy_text(sim, 1).splitlines()
-    assert request == "request 2: 1 vCPU, 1 GB | home cluster_0 | day 0 00:00:09"
+    assert request == "request 3: 1 vCPU, 1 GB | home cluster_0 | day 0 00:00:09"
     assert servers == "> cluster_0 ▅▄ ··"  # ceil(8 x 0.55), ceil(8 x 0.4)
     assert "used share" in legend
 

@@ -93,7 +93,7 @@ def test_a_pipe_gets_plain_frames(capsys: pytest.CaptureFixture[str]) -> None:
     env.close()
     printed = capsys.readouterr().out
     assert printed.count("used share of a node") == 4
-    assert printed.startswith("request 0: ")
+    assert printed.startswith("request 1: ")
     assert "no request, the episode has ended" in printed
     assert "\x1b" not in printed
 

@@ -100,7 +100,7 @@ def test_the_page_draws_itself_in_a_browser(scenario: Scenario, tmp_path: Path) 
     file = tmp_path / "episode.html"
     export_episode(scenario, "cheapest-first", file, seed=4, frames=31)
     shown = rendered(file, tmp_path / "profile")
-    assert "<b>Request 0</b>" in shown
+    assert "<b>Request 1</b>" in shown
     assert 'max="30"' in shown
     assert "profit share" in shown  # the table's last row
     assert len(re.findall(r'class="gauge"', shown)) == 7

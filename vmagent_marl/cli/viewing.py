@@ -24,7 +24,7 @@ def view(
     export: Path | None = None,
     port: int | None = None,
     open: bool = False,
-    windows: Literal["train", "validation", "test", "all"] = "test",
+    windows: Literal["train", "validation", "test", "all"] = "validation",
     episode: int = 0,
     seed: int = 0,
     trace: TraceFile = None,

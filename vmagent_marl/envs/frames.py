@@ -142,7 +142,7 @@ def _legend(sim: Simulator, b: int) -> str:
     cpu, memory = sim.feed.total[row]
     halved = ", halved" if sim.feed.halved[row] else ""
     size = f"{cpu / 1000:g} vCPU, {memory / 1024:g} GB{halved}"
-    return f"request {sim.number(b)}: {size} | home cluster_{clock[HOME]} | {time}"
+    return f"request {sim.number(b) + 1}: {size} | home cluster_{clock[HOME]} | {time}"
 
 
 def _server(shares: NDArray[np.float64]) -> str:

@@ -136,3 +136,24 @@ def test_a2c_is_ppo_of_one_epoch_without_clipping() -> None:
     mappo = settings_class("mappo")()
     assert isinstance(mappo, PPO)
     assert mappo.critic == "state"
+
+
+@pytest.mark.parametrize("critic", ["own", "state"])
+@pytest.mark.parametrize("network", ["flat", "servers"])
+def test_another_scale_of_values_changes_no_value(network: Any, critic: Any) -> None:
+    learner = learner_on(small_region(), batch=4, segment=2, network=network, critic=critic)
+    learner._rescale(torch.tensor(3.0))
+    seen = learner.stage.features(), learner._state()
+    before = learner._value(*seen) * learner.scale
+    learner._rescale(torch.tensor(40.0))
+    assert torch.allclose(learner._value(*seen) * learner.scale, before, rtol=1e-5)
+
+
+def test_agents_are_paid_as_they_are_told() -> None:
+    region = small_region().replace(share=0.25)
+    stage = learner_on(region, batch=4).stage
+    stage.step(stage.mask().int().argmax(2))
+    team, own, shared = (stage.rewards(kind) for kind in ("team", "own", "shared"))
+    assert not torch.equal(team, own)
+    assert torch.allclose(own.mean(1, keepdim=True).expand_as(team), team, rtol=1e-5)
+    assert torch.allclose(shared, 0.25 * team + 0.75 * own, rtol=1e-5)

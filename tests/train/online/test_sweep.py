@@ -117,3 +117,11 @@ def test_curves_of_unlike_steps_meet_on_those_of_the_shortest() -> None:
     steps, runs = groups_of([long, short])[0].curve
     assert steps.tolist() == [0, 15]
     assert runs.tolist() == [[0.0, 1.5], [0.0, 3.0]]
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    settings = PPO(scenario=on_disk(small(), tmp_path), steps=200)
+    runs = run_sweep("ppo", settings, {"init": ["a/b.pt", "a_b.pt"]}, tmp_path / "sweep")
+    with pytest.raises(SettingError, match=r"init-a_b\.pt: two runs"):
+        next(runs)
+    assert not (tmp_path / "sweep").exists()

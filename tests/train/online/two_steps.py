@@ -51,7 +51,7 @@ class TwoSteps:
         self.over = self.at > 0
         self.at = torch.where(self.over, self.at, first + 1)
 
-    def rewards(self, own: bool = False) -> Tensor:
+    def rewards(self, kind: str = "team") -> Tensor:
         return self.paid[:, None].expand(-1, 2)
 
     def reached(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 
-Paid = Literal["team", "own"]
+Paid = Literal["team", "own", "shared"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class Settings:
     servers: int | None = None
     """Of each cluster, in the place of the scenario's own."""
     steps: int = 1_000_000
-    """Requests decided, over all environments."""
+    """Requests decided, over all environments. A finished run can be made longer; what falls as it
+    goes (rates, epsilon) then follows the new length."""
     batch: int = 64
     """Environments that are played at once."""
     seed: int = 0
@@ -38,7 +39,8 @@ class Settings:
     gamma: float = 0.99
     """Discount a request."""
     reward: Paid = "team"
-    """The team's mean, or what each cluster earns itself: selfish agents."""
+    """The team's mean, what each cluster earns itself (selfish agents), or both, mixed by the
+    scenario's `share`."""
     reward_scale: float = 1.0
     """Rewards are divided by it."""
     init: str | None = None

@@ -97,7 +97,7 @@ class OffPolicyLearner:
         with torch.no_grad():
             action = self._choose(features, mask)
         stage.step(action[:, None])
-        reward = stage.rewards(settings.reward == "own")[:, 0] / settings.reward_scale
+        reward = stage.rewards(settings.reward)[:, 0] / settings.reward_scale
         self.replay.add(Row(features, mask, action, reward, alive, *stage.ends()))
         self.steps += int(alive.sum())
         stage.renew(among=~alive)

@@ -14,7 +14,9 @@ Differences from the papers:
 - with `siblings` above 1 that many environments play the same requests, and the mean advantage of a
   request's other siblings is taken off each advantage: what the trace brings is the same for all of
   them (a baseline that knows the input: Mao et al., ICLR 2019, arXiv 1807.02264, by leave-one-out);
-- the critic predicts returns divided by their running root mean square.
+  who is the last one to play on learns nothing from it;
+- the critic predicts returns divided by their running root mean square, and its last layer is
+  scaled with it (PopArt: van Hasselt et al., NeurIPS 2016, arXiv 1602.07714).
 """
 
 from __future__ import annotations
@@ -97,11 +99,19 @@ class PPOLearner:
         returns = advantages + played.value
         alive = played.alive[:, :, None].expand_as(returns)
         rms = returns[alive].square().mean().sqrt().clamp(min=1e-3).cpu()
-        self.scale = rms if self.steps == 0 else 0.95 * self.scale + 0.05 * rms
+        self._rescale(rms if self.steps == 0 else 0.95 * self.scale + 0.05 * rms)
         self.steps += int(played.alive.sum())
         if self.settings.siblings > 1:
             advantages = less_siblings(advantages, played.alive, self.settings.siblings)
         return self._learn(played, advantages, returns)
+
+    def _rescale(self, scale: Tensor) -> None:
+        """Another scale of values; what the critic says in units of reward stays as it is."""
+        *_, last = (module for module in self.critic.modules() if isinstance(module, nn.Linear))
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.mul_(self.scale / scale)
+        self.scale = scale
 
     def _play(self) -> Segment:
         stage, settings = self.stage, self.settings
@@ -127,7 +137,7 @@ class PPOLearner:
                         action,
                         policy.log_prob(action),
                         value,
-                        stage.rewards(settings.reward == "own") / settings.reward_scale,
+                        stage.rewards(settings.reward) / settings.reward_scale,
                         counts,
                         alive,
                         after,

@@ -13,6 +13,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import with_identity
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.global_state import global_state, state_size
+from vmagent_marl.train.online.learner import Paid
 
 
 class Stage:
@@ -75,10 +76,11 @@ class Stage:
         self.simulator.step(actions.cpu().numpy())
         self._return += self.simulator.team_reward
 
-    def rewards(self, own: bool = False) -> Tensor:
-        """(B, K) float32 of the last transition: the team's mean, or what each earned itself."""
+    def rewards(self, kind: Paid = "team") -> Tensor:
+        """(B, K) float32 of the last transition: the team's mean, each one's own, or `shared`."""
         simulator = self.simulator
-        paid = simulator.own_reward if own else simulator.team_reward[:, None]
+        whose = {"team": simulator.team_reward[:, None], "own": simulator.own_reward}
+        paid = whose.get(kind, simulator.reward)
         paid = np.broadcast_to(paid, (simulator.batch, simulator.clusters))
         return torch.from_numpy(paid.astype(np.float32)).to(self.device)
 

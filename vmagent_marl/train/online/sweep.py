@@ -143,6 +143,8 @@ def run_sweep(
         check(given)
         check_clusters(agent, scenario_of(given))
         name = setting_name(each)
+        if name in work:
+            raise SettingError(f"{name}: two runs of the sweep would go to this folder: rename one")
         work[name] = partial(train_agent, agent, given, out / name, progress=progress)
     for each, file in zip(chosen, in_turn(work, workers=workers), strict=True):
         yield _outcome(file.parent, each)

@@ -166,7 +166,7 @@ class ValueDecompositionLearner:
             action = torch.where(draws < self.epsilon, random, best)
         stage.step(action)
         reached = stage.reached() & alive[:, None]
-        rewards = stage.rewards(settings.reward == "own") / settings.reward_scale
+        rewards = stage.rewards(settings.reward) / settings.reward_scale
         if settings.mixing == "none":
             decided = reached
         else:
@@ -233,7 +233,7 @@ def _check(settings: ValueDecomposition, stage: Stage) -> None:
             f"{_name(settings)}: takes more clusters than the one of this scenario: "
             "give dqn, which is the same for one"
         )
-    if settings.mixing != "none" and settings.reward == "own":
+    if settings.mixing != "none" and settings.reward != "team":
         raise SettingError(
             f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
             "whose agents may be selfish"

@@ -40,7 +40,7 @@ REPLAYS = 4  # that are held in memory
 class Choices:
     """What is played where a scenario and a policy are named."""
 
-    window: str = "test"
+    window: str = "validation"
     seed: int = 0
     number: int = 0  # of the episode
     trace: str | None = None  # in the place of every scenario's own

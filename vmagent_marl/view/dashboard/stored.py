@@ -165,4 +165,6 @@ def _whole(stored: Any, most: int, clusters: int = 1) -> NDArray[np.int64]:
 def _metrics(group: Any) -> Metrics:
     from vmagent_marl.episodes.storage.figures import from_record
 
+    if "metrics" not in group.attrs:
+        raise ValueError("it was recorded by an older version, without metrics")
     return from_record(group.attrs["metrics"])
