@@ -63,6 +63,10 @@ def train_by(words: list[str]) -> None:
     if "imitate" not in given and any(word.startswith("--imitate") for word in rest):
         _check_imitates(kind, agent)
     run, settings = _options(agent, kind, kind(**given), rest)
+    if run.workers != 1 and not run.sweep:
+        raise SettingError(
+            "--workers: is for the runs of a sweep: give --sweep too, or leave it out"
+        )
     if run.sweep:
         from vmagent_marl.cli.sweeping import sweep
 
@@ -135,7 +139,7 @@ def _check_imitates(kind: type[Settings], agent: str) -> None:
     if "imitate" not in {field.name for field in dataclasses.fields(kind)}:
         raise SettingError(
             f"imitate: agent {agent!r} learns values, which no heuristic tells: give --init with a "
-            "checkpoint of an offline learner in its place"
+            "checkpoint that learned values too, such as discrete CQL's, in its place"
         )
 
 

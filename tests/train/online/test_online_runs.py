@@ -197,7 +197,7 @@ def _learner(settings: Settings) -> PPOLearner:
     assert isinstance(settings, PPO)
     assert settings.init is not None
     learner = PPOLearner(settings, Stage(scenario_of(settings), batch=settings.batch))
-    _begin_from(settings.init, learner)
+    _begin_from(settings.init, learner, True)
     return learner
 
 
@@ -237,3 +237,14 @@ def test_a_gpu_is_used_where_it_is_asked_for(one: str, tmp_path: Path) -> None:
     longer = short("ppo", one, device="cuda", imitate="best-fit", imitate_steps=200, steps=800)
     train_online("ppo", longer, make, tmp_path, progress=False)
     assert int(rows_of(tmp_path)[-1]["step"]) >= 800
+
+
+def test_what_learned_answers_is_no_beginning_for_values(tmp_path: Path) -> None:
+    scenario = on_disk(small(), tmp_path)
+    actor = settings_class("ppo")(scenario=scenario, batch=8, segment=4, steps=32)
+    file = str(train_agent("ppo", actor, tmp_path / "ppo", progress=False))
+    values = settings_class("dqn")(scenario=scenario, batch=8, steps=200, warmup=100, init=file)
+    with pytest.raises(PolicyError, match=r"init: .*ppo learned what to answer, and no values"):
+        train_agent("dqn", values, tmp_path / "dqn", progress=False)
+    again = settings_class("sac")(scenario=scenario, batch=8, steps=200, warmup=100, init=file)
+    assert train_agent("sac", again, tmp_path / "sac", progress=False).exists()

@@ -24,8 +24,8 @@ class Settings:
     servers: int | None = None
     """Of each cluster, in the place of the scenario's own."""
     steps: int = 1_000_000
-    """Requests decided, over all environments. A finished run can be made longer; what falls as it
-    goes (rates, epsilon) then follows the new length."""
+    """Requests decided, over all environments, rounded up to whole rounds of play. A finished run
+    can be made longer; what falls as it goes (rates, epsilon) then follows the new length."""
     batch: int = 64
     """Environments that are played at once."""
     seed: int = 0

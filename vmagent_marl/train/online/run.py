@@ -39,6 +39,8 @@ from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.validation import Validation
 
+LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
+
 
 def train_online(
     algorithm: str,
@@ -106,7 +108,7 @@ class _Run:
         )
         self.begun = (folder / "resume.pt").exists()
         if settings.init is not None and not self.begun:
-            _begin_from(settings.init, self.learner)
+            _begin_from(settings.init, self.learner, isinstance(settings, ActorSettings))
         self.teacher = teacher_of(settings, scenario)
         self.best = -math.inf
         self.curve: list[dict[str, float]] = []
@@ -215,9 +217,18 @@ def _device(name: str) -> str:
     return name
 
 
-def _begin_from(file: str, learner: Learner) -> None:
-    """Weights of a checkpoint into the learner's acting network."""
-    given, ours = load_policy(Path(file)).network, learner.network
+def _begin_from(file: str, learner: Learner, acts: bool) -> None:
+    """Weights of a checkpoint into the learner's acting network, of logits if it `acts`.
+
+    Values serve as logits: the best action is the same. Logits are no values.
+    """
+    policy = load_policy(Path(file))
+    given, ours = policy.network, learner.network
+    if policy.training.algorithm in LOGITS and not acts:
+        raise PolicyError(
+            f"init: {file}: {policy.training.algorithm} learned what to answer, and no values: "
+            "give a checkpoint of a learner of values (discrete CQL, dqn, iql ...), or none"
+        )
     try:
         ours.load_state_dict(given.state_dict())
     except RuntimeError:
