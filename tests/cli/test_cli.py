@@ -165,7 +165,7 @@ def test_copy_and_run(capsys, tmp_path, monkeypatch):
         ("evaluate --scenario recovering --starts nowhere.txt", "nowhere.txt"),
         ("evaluate --scenario recovering --policy nowhere.pt", "nowhere.pt"),
         ("evaluate --scenario recovering --set servers", "write name=value"),
-        ("evaluate --scenario recovering --set servrs=3", "error: --set unknown key 'servrs'"),
+        ("evaluate --scenario recovering --set servrs=3", "error: --set: unknown key 'servrs'"),
         ("evaluate --scenario recovering --servers 0", "error: --servers: 0 is out of range"),
         ("evaluate --scenario tiny --set servers=0", "error: --set servers: 0 is out of range"),
         ("collect --scenario tiny --policy random --servers 0", "error: --servers: 0 is out"),

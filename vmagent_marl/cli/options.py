@@ -51,4 +51,5 @@ def blaming_options(trace: str | None, servers: int | None) -> Iterator[None]:
             raise
         name, _, rest = told.partition(": ")
         typed = {"trace": trace, "servers": servers}.get(name) is not None
-        raise ScenarioError(f"--{name}: {rest}" if typed else f"--set {told}") from None
+        option = "--set:" if told.startswith("unknown") else "--set"  # else a field's name follows
+        raise ScenarioError(f"--{name}: {rest}" if typed else f"{option} {told}") from None
