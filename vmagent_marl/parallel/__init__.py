@@ -1,5 +1,5 @@
 """Work that processes do ahead, here or on a Ray cluster, handed out in order."""
 
-from vmagent_marl.parallel.in_turn import in_turn
+from vmagent_marl.parallel.in_turn import in_turn, kept
 
-__all__ = ["in_turn"]
+__all__ = ["in_turn", "kept"]

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 from vmagent_marl.errors import KilledError, SettingError
@@ -55,12 +56,27 @@ def in_turn(
         raise SettingError(f"workers: {workers} are too few: give 1 or more")
     if ray is None and min(workers or 1, len(work)) <= 1:
         return _here(work)
-    if ray is not None and importlib.util.find_spec("ray") is None:
+    if ray is not None:
+        _check_ray(ray)
+    return _ahead(work, workers, ray)
+
+
+def kept(ray: str | None, workers: int | None) -> AbstractContextManager[None]:
+    """A block in which `in_turn`, called several times with this `ray`, finds one that runs."""
+    if ray is None:
+        return nullcontext()
+    _check_ray(ray)
+    from vmagent_marl.parallel.on_ray import held
+
+    return held(ray, workers)
+
+
+def _check_ray(ray: str) -> None:
+    if importlib.util.find_spec("ray") is None:
         raise SettingError(
             f'ray: {ray}: Ray is not installed: pip install "vmagent-marl[distributed]", or give '
             "workers in its place"
         )
-    return _ahead(work, workers, ray)
 
 
 def _here(work: Mapping[str, Callable[[], Result]]) -> Generator[Result, None, None]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from vmagent_marl.errors import SettingError
@@ -77,6 +78,21 @@ class Cluster:
             self._ray.shutdown()
 
 
+@contextmanager
+def held(address: str, workers: int | None) -> Iterator[None]:
+    """One Ray for all that is done in this block, which would begin and end one each."""
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(address, workers)
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+
+
 def _called(call: Callable[[], Any]) -> Any:
     return call()
 
@@ -92,9 +108,15 @@ def _connect(address: str, workers: int | None) -> None:
         try:
             with kept_from_others():
                 ray.init(address, num_cpus=workers, include_dashboard=False, **quietly)
-        except BaseException:  # a Ctrl-C that came meanwhile
+        except BaseException as error:  # a Ctrl-C that came meanwhile is one too
             ray.shutdown()
-            raise
+            if not isinstance(error, Exception):
+                raise
+            told = str(error).strip().partition("\n")[0].rstrip(".")
+            raise SettingError(
+                f"ray: {address}: cannot be started ({told}): run the same again when the machine "
+                "is less busy, or give workers in its place"
+            ) from error
     else:
         try:
             _reach(address)

@@ -10,6 +10,7 @@ from typing import Any
 from vmagent_marl.episodes.collecting.collect import collect
 from vmagent_marl.episodes.collecting.recipe import Recipe, recipe_hash
 from vmagent_marl.errors import DatasetError, VmagentError
+from vmagent_marl.parallel import kept
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.windows import starts_of
 
@@ -49,13 +50,15 @@ MISSING, UNCHANGED, OTHER = "missing", "unchanged", "other"
 
 
 def _made(work: Sequence[tuple[Recipe, str, str]], options: dict[str, Any]) -> Iterator[Outcome]:
-    for recipe, name, standing in work:
-        if standing == UNCHANGED:
-            yield Outcome(name, None)
-            continue
-        begun = time.monotonic()
-        collect(recipe, **options)
-        yield Outcome(name, time.monotonic() - begun)
+    makes = any(standing != UNCHANGED for *_, standing in work)
+    with kept(options.get("ray") if makes else None, options.get("workers")):
+        for recipe, name, standing in work:
+            if standing == UNCHANGED:
+                yield Outcome(name, None)
+                continue
+            begun = time.monotonic()
+            collect(recipe, **options)
+            yield Outcome(name, time.monotonic() - begun)
 
 
 def _planned(recipe: Recipe) -> tuple[str, str]:
