@@ -40,3 +40,18 @@ def slept(file: Path, seconds: float) -> None:
     """Tells its process in the file, and sleeps."""
     file.write_text(str(os.getpid()))
     time.sleep(seconds)
+
+
+def ray_or_skip() -> Any:
+    """Ray, where it is installed and may be started.
+
+    Its driver ends the whole process, the tests' too, where it cannot reach what it has just
+    started; on a busy machine that happens, and so these tests are for whoever runs them by hand.
+    """
+    import pytest  # not where Ray's processes load this
+
+    if os.environ.get("CI"):
+        pytest.skip("Ray may end the process that starts it: unset CI", allow_module_level=True)
+    return pytest.importorskip(
+        "ray", reason="ray is not installed: pip install vmagent-marl[distributed]"
+    )

@@ -89,7 +89,7 @@ def test_a_killed_worker_changes_no_byte(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     if "ray" in how:
-        pytest.importorskip("ray")
+        deadly.ray_or_skip()
     serial = digest(collect(recipe, progress=False))
     mark = tmp_path / "mark"
     changed(monkeypatch, "episodes 2 to 3", lambda call: partial(deadly.killed_first, mark, call))
@@ -125,7 +125,7 @@ def test_a_run_killed_with_its_workers_goes_on(
     how: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if "ray" in how:
-        pytest.importorskip("ray")
+        deadly.ray_or_skip()
     program = RUN_KILLED.format(recipe=ONE, how=how)
     run = subprocess.run(
         [sys.executable, "-c", program], timeout=120, check=False, start_new_session=True

@@ -16,9 +16,7 @@ from vmagent_marl.errors import KilledError, SettingError
 from vmagent_marl.parallel import in_turn
 from vmagent_marl.parallel.on_ray import hush
 
-ray = pytest.importorskip(
-    "ray", reason="ray is not installed: pip install vmagent-marl[distributed]"
-)
+ray = deadly.ray_or_skip()
 pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all of them
 TESTS = Path(__file__).parent.parent
 ALONE = """
