@@ -74,7 +74,7 @@ def playing(batch: int, **fields: object) -> Simulator:
     return simulator
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _pass(values: NDArray[np.int32], mask: NDArray[np.int8], times: int) -> None:
     """Reads amounts and writes a mask, as a step has to."""
     for _ in range(times):

@@ -191,7 +191,7 @@ def month_of(policy: str, servers: int) -> tuple[int, float]:
     return simulator.feed.events.size, seconds
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _search(
     request: NDArray[np.int32],
     free: NDArray[np.int32],
@@ -208,7 +208,7 @@ def _search(
     return found
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _read(values: NDArray[np.int32], times: int) -> int:
     """Reads the values over and over, as fast as the machine can."""
     total = np.int32(0)

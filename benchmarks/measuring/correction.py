@@ -28,7 +28,7 @@ MEASURED = 150  # VMs from which lifetimes are measured anew
 class Watched(MonthStatistics):
     """Remembers where in their distributions the last lifetimes were."""
 
-    def lifetime(self, vm_type: IntArray, cls: IntArray, u: FloatArray) -> IntArray:  # noqa: D102
+    def lifetime(self, vm_type: IntArray, cls: IntArray, u: FloatArray) -> IntArray:  # noqa: D102  # the base tells
         self.raw["seen"] = (vm_type, cls, u)
         return super().lifetime(vm_type, cls, u)
 

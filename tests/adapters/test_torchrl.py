@@ -166,7 +166,7 @@ def test_wrapped_rollouts_are_legal(form):
     else:
         env = PettingZooWrapper(vm.env("region-prices", horizon=30, mask_in="info"), use_mask=True)
     rollout = env.rollout(100, break_when_any_done=False)
-    groups = [key for key in rollout.keys() if str(key).startswith("cluster")]  # noqa: SIM118
+    groups = [key for key in rollout.keys() if str(key).startswith("cluster")]  # noqa: SIM118  # no plain dictionary
     assert groups == ["cluster"] if form == "parallel" else len(groups) == 3
     for group in groups:
         mask, action = rollout[group, "action_mask"], rollout[group, "action"]

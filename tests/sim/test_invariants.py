@@ -244,7 +244,7 @@ def assert_observations(simulator: Simulator) -> None:
 
 def assert_transition(simulator: Simulator, before: Snap) -> None:
     """The chain was kept, time went on, and the team was paid what its clusters were."""
-    state, rules, K = simulator.state, simulator.rules, simulator.clusters  # noqa: N806
+    state, rules, K = simulator.state, simulator.rules, simulator.clusters  # noqa: N806  # as in formulas
     ran, outcome = before.clock[:, STATUS] == RUNNING, state.outcome
     np.testing.assert_array_equal(state.team_reward, state.own_reward.sum(axis=1) / K)
     shared = rules.share * state.own_reward.mean(axis=1)[:, None]
