@@ -28,7 +28,6 @@ try:
         Network,
         NetworkShape,
         flat_body,
-        masked,
         with_identity,
     )
     from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
@@ -87,8 +86,9 @@ class NetworkPolicy:
             )
         with torch.inference_mode(), one_thread():
             features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
-            values = self.network(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-            values = masked(values, torch.tensor(batch.mask)).numpy()
+            mask = torch.tensor(batch.mask)
+            values = self.network.legal(features.flatten(0, 1), mask.flatten(0, 1))
+            values = values.view(*features.shape[:2], -1).numpy()
         actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
         return actions, np.zeros(actions.shape)
 

@@ -8,17 +8,15 @@ killed. TensorBoard reads the folder, where it is installed.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from vmagent_marl.errors import PolicyError, SettingError
 from vmagent_marl.policies.checkpoint import (
@@ -37,6 +35,7 @@ from vmagent_marl.train.online.imitation import imitate, teacher_of
 from vmagent_marl.train.online.learner import ActorSettings, Learner, Settings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
+from vmagent_marl.train.running import board, drawing_from, find_device
 from vmagent_marl.train.validation import Validation
 
 LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
@@ -93,7 +92,7 @@ class _Run:
             batch=settings.batch,
             siblings=getattr(settings, "siblings", 1),
             seed=settings.seed,
-            device=_device(settings.device),
+            device=find_device(settings.device),
         )
         self.stage, self.learner = stage, make(settings, stage)
         layout = stage.layout
@@ -125,7 +124,7 @@ class _Run:
         begun, before = time.monotonic(), self.learner.steps
         label = self.algorithm
         with (
-            _board(self.folder) as board,
+            board(self.folder) as tell,
             counter(
                 label, settings.steps, unit="steps", done=self.learner.steps, shown=progress
             ) as move,
@@ -147,7 +146,7 @@ class _Run:
                     gathered = []
                     for name, value in self.curve[-1].items():
                         if name != "step":
-                            board(name, value, self.learner.steps)
+                            tell(name, value, self.learner.steps)
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
@@ -206,17 +205,6 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingError(f"device: {name!r} cannot be used ({reason}): give cpu") from None
-    return name
-
-
 def _begin_from(file: str, learner: Learner, acts: bool) -> None:
     """Weights of a checkpoint into the learner's acting network, of logits if it `acts`.
 
@@ -246,26 +234,3 @@ def _told(shape: NetworkShape) -> str:
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     told = [row for row in rows if row]  # what only warms up tells nothing
     return {name: float(np.mean([row[name] for row in told])) for name in told[0]} if told else {}
-
-
-@contextlib.contextmanager
-def drawing_from(*seed: int) -> Iterator[None]:
-    """Torch draws from these numbers; its global state is the caller's."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        yield
-
-
-@contextlib.contextmanager
-def _board(folder: Path) -> Iterator[Callable[[str, float, int], None]]:
-    """What writes figures for TensorBoard, or nothing where it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ModuleNotFoundError:
-        yield lambda name, value, step: None
-        return
-    writer = SummaryWriter(str(folder / "tensorboard"))
-    try:
-        yield writer.add_scalar
-    finally:
-        writer.close()
