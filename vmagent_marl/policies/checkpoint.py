@@ -88,8 +88,8 @@ class NetworkPolicy:
             features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
             mask = torch.tensor(batch.mask)
             values = self.network.legal(features.flatten(0, 1), mask.flatten(0, 1))
-            values = values.view(*features.shape[:2], -1).numpy()
-        actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
+            scored = values.view(mask.shape).numpy()
+        actions = scored.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
         return actions, np.zeros(actions.shape)
 
     def _plays(self, layout: ObservationLayout) -> bool:

@@ -81,11 +81,8 @@ class D3rlpyLearner:
 
 def acting_network(learner: Any) -> Network:
     """What answers for a learner of d3rlpy: its first Q-function, where it does not say itself."""
-    modules = learner.impl.modules
-    network: Network = (
-        getattr(learner, "acting_network", None) or modules.q_funcs[0].encoder.network
-    )
-    return network
+    network: Network | None = getattr(learner, "acting_network", None)
+    return network or learner.impl.modules.q_funcs[0].encoder.network
 
 
 class _Tensors:
