@@ -27,11 +27,11 @@ class OfflineArgs:
     """Updates."""
     batch_size: int = 256
     """Decisions an update."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     """Of Adam."""
-    network: Literal["flat", "servers"] = "flat"
-    """`flat`: plain layers; `servers`: the same for every server, of any number."""
-    hidden: tuple[int, ...] = (64, 64)
+    network: Literal["flat", "servers"] = "servers"
+    """`servers`: the same for every server, of any number; `flat`: plain layers."""
+    hidden: tuple[int, ...] = (32, 32)
     """Sizes of the hidden layers."""
     seed: int = 0
     """Of the first parameters and of the batches."""
