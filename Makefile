@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := $(shell find vmagent_marl scenarios datasets collectors offline -type f -not -path '*/__pycache__/*')
+SOURCES := $(shell find vmagent_marl scenarios datasets checkpoints collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
 .PHONY: help install demo test test-libraries lint docs bench clean

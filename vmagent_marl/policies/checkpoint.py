@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.files import replacing
+from vmagent_marl.policies.chances import chances_of, draw
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import ObservationLayout, Simulator
 from vmagent_marl.sim.rules import FULL
@@ -38,7 +39,9 @@ except ModuleNotFoundError as error:
     ) from None
 
 FORMAT = "vmagent_marl policy 1"
+CHECKPOINTS = "checkpoints"  # folder of a run, with one of each validation, by its step
 SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
+LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Training:
     gamma: float | None = None  # None: nothing was discounted
     dataset: tuple[str, ...] = ()  # ids; none for what learned online
     hints: int = 0  # the layout's, which older checkpoints have not
+    epsilon: float | None = None  # share of random answers at that step; None: of the whole run
 
     @property
     def layout(self) -> ObservationLayout:
@@ -62,11 +66,28 @@ class Training:
 
 @dataclass(frozen=True)
 class NetworkPolicy:
-    """The legal action of the highest value or logit, the same network for every agent."""
+    """The legal action of the highest value or logit, the same network for every agent.
+
+    `sampled` draws by the softmax of the legal actions' logits instead, as actor-critics do while
+    they learn; with probability `epsilon` it is a random legal action, as learners of values have
+    it. Then the log-probability is that of the answer, whichever way it was come to.
+    """
 
     name: str
     network: Network
     training: Training
+    epsilon: float = 0.0
+    sampled: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a share of noise that is none, and to take values for logits."""
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
+        if self.sampled and self.training.algorithm not in LOGITS:
+            raise PolicyError(
+                f"policy {self.name!r}: {self.training.algorithm} learned values, which are no "
+                "probabilities: leave `sampled` out, or give an epsilon"
+            )
 
     @property
     def needs(self) -> Needs:
@@ -78,7 +99,19 @@ class NetworkPolicy:
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """See `Policy.act`; it draws nothing. Raises `PolicyError` for another layout."""
+        """See `Policy.act`. Raises `PolicyError` for another layout."""
+        if self.sampled or self.epsilon:
+            return draw(self.chances(batch), keys)
+        actions = self._values(batch).argmax(axis=2)  # numpy's takes the lowest of equals
+        return actions, np.zeros(actions.shape)
+
+    def chances(self, batch: Simulator) -> NDArray[np.float64]:
+        """(B, K, A) the probability of every answer."""
+        values = self._values(batch)
+        return chances_of(values, batch.mask, sampled=self.sampled, epsilon=self.epsilon)
+
+    def _values(self, batch: Simulator) -> NDArray[np.float32]:
+        """(B, K, A) of legal actions, and `ILLEGAL` for the others."""
         if not self._plays(batch.layout):
             raise PolicyError(
                 f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
@@ -88,9 +121,8 @@ class NetworkPolicy:
         with torch.inference_mode(), one_thread():
             features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
             values = self.network(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-            values = masked(values, torch.tensor(batch.mask)).numpy()
-        actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
-        return actions, np.zeros(actions.shape)
+            legal: NDArray[np.float32] = masked(values, torch.tensor(batch.mask)).numpy()
+        return legal
 
     def _plays(self, layout: ObservationLayout) -> bool:
         """Whether the network reads observations of this layout."""
