@@ -112,24 +112,24 @@ class NetworkPolicy:
 
     def _values(self, batch: Simulator) -> NDArray[np.float32]:
         """(B, K, A) of legal actions, and `ILLEGAL` for the others."""
-        if not self._plays(batch.layout):
-            raise PolicyError(
-                f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
-                f"plays {_described(batch.layout)}: give the game it was trained on "
-                f"({self.training.scenario.get('name')!r}), or train it anew"
-            )
+        self.check_layout(batch.layout)
         with torch.inference_mode(), one_thread():
             features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
             values = self.network(features.flatten(0, 1)).unflatten(0, features.shape[:2])
             legal: NDArray[np.float32] = masked(values, torch.tensor(batch.mask)).numpy()
         return legal
 
-    def _plays(self, layout: ObservationLayout) -> bool:
-        """Whether the network reads observations of this layout."""
+    def check_layout(self, layout: ObservationLayout) -> None:
+        """Raise `PolicyError` where the network reads other observations than of this layout."""
         learned = self.training.layout
         if self.network.shape.kind == "servers":
             learned = replace(learned, servers=layout.servers)
-        return layout == learned
+        if layout != learned:
+            raise PolicyError(
+                f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
+                f"plays {_described(layout)}: give the game it was trained on "
+                f"({self.training.scenario.get('name')!r}), or train it anew"
+            )
 
 
 def network_shape(

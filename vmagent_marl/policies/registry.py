@@ -15,8 +15,9 @@ from vmagent_marl.policies.heuristics import (
     PASSING,
     Heuristic,
 )
-from vmagent_marl.policies.policy import Policy
+from vmagent_marl.policies.policy import Fitted, Policy
 from vmagent_marl.scenario import Scenario
+from vmagent_marl.sim.layout import layout_of
 
 ABOUT = {
     "first-fit": "the lowest slot that fits",
@@ -104,7 +105,7 @@ def make_policy(name: str, *, epsilon: float = 0.0, sampled: bool = False) -> Po
 
 
 def check_policy(policy: Policy, scenario: Scenario) -> None:
-    """Raise `PolicyError` where a policy needs what the scenario does not tell."""
+    """Raise `PolicyError` where a policy does not go with what the scenario tells."""
     if policy.needs.startswith("summaries") and scenario.summaries == "none":
         raise PolicyError(
             f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes "
@@ -116,6 +117,8 @@ def check_policy(policy: Policy, scenario: Scenario) -> None:
             f"policy {policy.name!r} reads lifetime hints and scenario {scenario.name!r} gives "
             "none: set `hints: exact`, or choose another policy"
         )
+    if isinstance(policy, Fitted):
+        policy.check_layout(layout_of(scenario.rules()))
 
 
 def _goes_with(name: str, scenario: Scenario) -> bool:
