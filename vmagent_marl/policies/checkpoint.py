@@ -162,13 +162,19 @@ def new_critic(shape: NetworkShape) -> nn.Module:
 
 def save_policy(path: Path, network: Network, training: Training) -> None:
     """Write a checkpoint; for equal ones equal bytes, whole or not at all."""
-    content = {
-        "format": FORMAT,
-        "network": network.shape.as_dict(),
-        "training": {**asdict(training), "dataset": list(training.dataset)},
-        "weights": network.state_dict(),
-    }
-    save_tensors(path, content)
+    _write(path, policy_bytes(network, training))
+
+
+def policy_bytes(network: Network, training: Training) -> bytes:
+    """What `save_policy` writes."""
+    return _bytes_of(
+        {
+            "format": FORMAT,
+            "network": network.shape.as_dict(),
+            "training": {**asdict(training), "dataset": list(training.dataset)},
+            "weights": network.state_dict(),
+        }
+    )
 
 
 def load_policy(path: Path) -> NetworkPolicy:
@@ -197,10 +203,18 @@ def load_policy(path: Path) -> NetworkPolicy:
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; `VmagentError` where that fails, and the old file stays."""
+    _write(path, _bytes_of(content))
+
+
+def _bytes_of(content: dict[str, Any]) -> bytes:
     whole = io.BytesIO()  # torch names the file in what it writes, and hides the system's errors
     torch.save(content, whole)
+    return whole.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
     with replacing(path) as unfinished:
-        unfinished.write_bytes(whole.getbuffer())
+        unfinished.write_bytes(content)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
