@@ -22,6 +22,7 @@ from results import measured_at, write_section
 
 from vmagent_marl import catalog
 from vmagent_marl.cli.training import train_by
+from vmagent_marl.cli.values import VALUES
 from vmagent_marl.episodes.collecting.histogram import readable
 from vmagent_marl.episodes.collecting.intervals import Estimate
 from vmagent_marl.evaluation import ALL, Scores, evaluate
@@ -84,7 +85,8 @@ def row_of(name: str, words: list[str], shelf: Path, episodes: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / name
         began = time.process_time()
-        train_by([*words, "--device", "cpu", "--out", str(out), "--compare", "no"])
+        with VALUES:
+            train_by([*words, "--device", "cpu", "--out", str(out), "--compare", "no"])
         minutes = (time.process_time() - began) / 60
         anew = load_policy(out / "policy.pt")
         same = shared_bytes(out / "policy.pt") == (shelf / f"{name}.pt").read_bytes()
