@@ -30,7 +30,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_run(tmp_path_factory.mktemp("published"))
 
 
-def test_a_run_becomes_a_file_and_a_card_that_is_true_to_it(run: Path, tmp_path: Path) -> None:
+def test_a_run_becomes_a_file_and_a_card_that_is_true_to_it(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file, card = publish(run, "my-ppo", tmp_path / "shelf", episodes=6, progress=False)
     assert file.read_bytes() == (run / "policy.pt").read_bytes()
     assert sorted(each.name for each in file.parent.iterdir()) == ["my-ppo.md", "my-ppo.pt"]
@@ -40,7 +42,11 @@ def test_a_run_becomes_a_file_and_a_card_that_is_true_to_it(run: Path, tmp_path:
     assert told(text, "size") == f"{file.stat().st_size:,} bytes"
     parameters = sum(weights.numel() for weights in policy.network.parameters())
     assert told(text, "network") == f"`servers`, hidden 8 x 8, {parameters:,} parameters"
-    assert "horizon" in text
+    scenario = run.parent / "tiny.yaml"
+    assert f"evaluate --scenario {scenario} --set horizon=15 --policy my-ppo" in text
+    code = text.rpartition("```python")[2].removesuffix("```\n").replace("my-ppo", str(file))
+    exec(code, {})
+    assert str(file) in capsys.readouterr().out
     rows = (run / "curve.csv").read_text().splitlines()[1:]
     best = max(float(row.split(",")[1]) for row in rows)
     assert f"mean return {best:.4g} on 2 episodes" in told(text, "chosen by")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import platform
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from vmagent_marl.episodes.collecting.intervals import Estimate
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.evaluation import Scores
 from vmagent_marl.evaluation.title import changed_fields
+from vmagent_marl.settings import read_changes
 from vmagent_marl.trace.source import SYNTHETIC
 from vmagent_marl.train.command import command_line, train_words
 from vmagent_marl.train.publishing import Published
@@ -153,7 +155,19 @@ def _estimate(estimate: Estimate, sign: str = "") -> str:
 
 
 def _how_to_play(published: Published) -> str:
-    name, scenario = published.name, published.scenario.name
+    name, scenario, said = published.name, published.scenario, published.config
+    played, fields = scenario.name, changed_fields(scenario)
+    if "scenario" in said:  # as `train` was told, be it a file
+        servers = {} if said["servers"] is None else {"servers": said["servers"]}
+        played, fields = said["scenario"], servers | read_changes(said.get("set", ()))
+    if isinstance(scenario.trace, str) and scenario.trace != SYNTHETIC:
+        fields = {"trace": Path(scenario.trace).name, **fields}
+    game = ["--scenario", played]
+    if "trace" in fields:
+        game += ["--trace", fields["trace"]]
+    changes = [f"{key}={json.dumps(value)}" for key, value in fields.items() if key != "trace"]
+    game += ["--set", *changes] if changes else []
+    told = "".join(f", {key}={value!r}" for key, value in fields.items())
     return "\n".join(
         [
             "## How to play it",
@@ -161,16 +175,16 @@ def _how_to_play(published: Published) -> str:
             "By its name where it ships with the package, else by the path of its file:",
             "",
             "```sh",
-            f"vmagent-marl evaluate --scenario {scenario} --policy {name} first-fit --windows test",
-            f"vmagent-marl collect --scenario {scenario} --policy {name} --epsilon 0.1",
-            f"vmagent-marl view {scenario}:{name}",
+            f"vmagent-marl evaluate {shlex.join(game)} --policy {name} first-fit --windows test",
+            f"vmagent-marl collect {shlex.join(game)} --policy {name} --epsilon 0.1",
+            f"vmagent-marl view {shlex.join([f'{played}:{name}', *game[2:]])}",
             "```",
             "",
             "```python",
             "import vmagent_marl as vm",
             "",
-            f'policy = vm.make_policy("{name}")',
-            f'print(vm.evaluate("{scenario}", [policy, "first-fit"], episodes=5).ranked)',
+            f'scenario = vm.load_scenario("{played}"{told})',
+            f'print(vm.evaluate(scenario, ["{name}", "first-fit"], episodes=5).ranked)',
             "```",
         ]
     )
