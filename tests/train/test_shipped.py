@@ -19,6 +19,7 @@ from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import NetworkPolicy, load_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.publishing import MOST_BYTES
+from vmagent_marl.view.dashboard.library import Library
 
 SHIPPED = catalog.names("checkpoints")
 WORDS = "--steps 1 --batch 8 --segment 1 --hidden 8 8 --validation-episodes 2"
@@ -139,6 +140,15 @@ def test_every_shipped_policy_plays_better_than_chance(name: str) -> None:
         pytest.skip(f"{name} learned on {policy.training.scenario['trace']}")
     scores = evaluate(scenario, [policy, "random"], windows="test", episodes=8)
     assert scores.ranked[0] == name
+
+
+def test_the_dashboard_plays_what_ships_by_its_name() -> None:
+    library = Library()
+    key = library.add_named("recovering", "recovering-dqn", 0)
+    assert library.titles[key].startswith("recovering-dqn on recovering")
+    assert library.replay(key).recording.policy == "recovering-dqn"
+    with pytest.raises(UnknownNameError, match="did you mean 'recovering-dqn'"):
+        library.add_named("recovering", "recovering-dqm", 0)
 
 
 def test_values_are_not_drawn_from() -> None:
