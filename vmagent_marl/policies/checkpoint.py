@@ -56,7 +56,7 @@ class Training:
     gamma: float | None = None  # None: nothing was discounted
     dataset: tuple[str, ...] = ()  # ids; none for what learned online
     hints: int = 0  # the layout's, which older checkpoints have not
-    epsilon: float | None = None  # share of random answers at that step; None: of the whole run
+    epsilon: float | None = None  # random answers at this step of a run; None: it is not of one
 
     @property
     def layout(self) -> ObservationLayout:
