@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find vmagent_marl scenarios datasets collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
-.PHONY: help install demo test test-libraries lint docs bench clean
+.PHONY: help install demo test test-libraries lint docs bench bench-offline clean
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -51,6 +51,11 @@ bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 	$(BIN)/python benchmarks/training.py --write benchmarks/results.md
 	$(BIN)/python -m pytest benchmarks/micro.py -q -p no:cacheprovider \
 		--benchmark-columns=min,median,ops --benchmark-sort=name
+
+bench-offline: $(INSTALLED)  ## offline algorithms and estimates of their values, likewise (minutes)
+	$(BIN)/python benchmarks/offline.py --write benchmarks/results.md
+	@if [ -f benchmarks/estimation.py ]; then \
+		$(BIN)/python benchmarks/estimation.py --write benchmarks/results.md; fi
 
 clean:  ## remove what was set up and made
 	rm -rf $(VENV) runs dist site

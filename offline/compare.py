@@ -62,9 +62,6 @@ class Args:
 
 def main(args: Args) -> None:
     """Train what is missing, play the test window, and write what came of it."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-
     from vmagent_marl.errors import VmagentError
     from vmagent_marl.train.offline.comparing.compare import Plan, compare
     from vmagent_marl.train.offline.comparing.results import write_results
@@ -78,9 +75,7 @@ def main(args: Args) -> None:
     except KeyboardInterrupt:
         tell("interrupted: the same command again goes on")
         raise SystemExit(INTERRUPTED) from None
-    page = (args.out / "table.md").read_text(encoding="utf-8")
-    console = Console()
-    console.print(Markdown(page), width=max(console.width, 150))
+    print((args.out / "table.md").read_text(encoding="utf-8"))
     for file in files:
         print(file)
     if compared.failed:
@@ -106,23 +101,27 @@ def draw(compared: Compared) -> list[Path]:
         values = {name: table.mean(axis=1).tolist() for name, table in tables.items()}
         title = "all data sets, interquartile mean"
         panels.append(Panel(title, ranked, values, {"best heuristic": 1.0}, "normalised score"))
-    files = [plot_estimates(panels, out / "scores.png", title="Test windows")]
+    files = [plot_estimates(panels, out / "scores.png", title="Test windows, 95 % intervals")]
     if tables:
         files.append(plot_profiles(tables, out / "profiles.png", x_label="normalised"))
     return [*files, *(_curves(compared, board) for board in boards)]
 
 
 def _panel(board: Board) -> Panel:
+    """Differences on the same episodes, which are surer than the scores."""
     from vmagent_marl.view.estimates import Panel
 
-    shown = [each for each in board.ranked if each.kind in ("learner", "behaviour")]
-    held = dict.fromkeys(name for name in (board.reference, board.behaviour) if name is not None)
+    held = board.behaviour or board.reference or board.ranked[0].name
+    shown = [e.name for e in board.ranked if e.kind in ("learner", "behaviour")]
+    shown += [name for name in (board.reference,) if name is not None and name not in shown]
+    told = {name: board.difference(name, held) for name in shown}
+    zero = board.runs[held].score
     return Panel(
         board.dataset.removeprefix("vmagent/").removesuffix("-v0"),
-        {each.name: board.resampling.score(board.runs[each.name]) for each in shown},
-        {each.name: board.runs[each.name].scores.tolist() for each in shown},
-        {name: board.runs[name].score for name in held},
-        board.score.replace("wait_s", "waiting per episode (s)"),
+        {name: each for name, each in told.items() if each is not None},
+        {name: (board.runs[name].scores - zero).tolist() for name in shown},
+        {held: 0.0},
+        f"{board.score.replace('wait_s', 'waiting (s)')}, less that of {held}",
     )
 
 

@@ -15,7 +15,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.view.style import FAINT, PALETTE, drawing, short_number
 
 ACROSS = 2  # panels
-NAMED = 44  # characters of a title
+NAMED = 36  # characters of a title
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ def plot_estimates(panels: Sequence[Panel], path: str | Path, *, title: str = "S
             for place, name in enumerate(names):
                 estimate = panel.estimates[name]
                 dots = np.asarray(panel.values.get(name, ()), np.float64)
-                axes.plot(dots, np.full(dots.size, place), "o", color=PALETTE[5], markersize=3)
+                axes.plot(
+                    dots, np.full(dots.size, place), "o", color=PALETTE[1], markersize=3, zorder=5
+                )
                 if not math.isnan(estimate.low):
                     axes.plot([estimate.low, estimate.high], [place, place], color=PALETTE[0], lw=3)
                 axes.plot(
@@ -66,7 +68,7 @@ def plot_estimates(panels: Sequence[Panel], path: str | Path, *, title: str = "S
             axes.set_xlabel(panel.x_label)
             axes.xaxis.set_major_formatter(short_number)
             if panel.levels:
-                axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2, borderaxespad=0)
+                axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
