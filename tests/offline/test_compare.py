@@ -107,31 +107,24 @@ def test_a_program_that_is_nowhere_is_one_line(
         run(monkeypatch, "--programs", "discrete_sql", *words)
 
 
-@pytest.mark.parametrize(
-    ("how", "workers"), [(signal.SIGKILL, 2), (signal.SIGINT, 2), (signal.SIGINT, 1)]
-)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_what_is_stopped_leaves_nothing_running_and_goes_on(
-    how: signal.Signals,
-    workers: int,
-    words: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    how: signal.Signals, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = ["--programs", str(tmp_path / "mine.py"), "--seeds", "2", "--workers", str(workers)]
-    cells = [tmp_path / "out" / "mine.slow" / RECORDED / str(seed) for seed in (0, 1)]
-    slow = ["--options", "mine/slow: --seconds 600"]
-    program = str(catalog.find("offline", "compare"))
-    path = os.pathsep.join(filter(None, sys.path))
+    own = ["--programs", str(tmp_path / "mine.py"), "--seeds", "3", "--workers", "2"]
+    own += ["--options", f"mine/waits: --until {tmp_path}/{{seed}}"]
+    cells = [tmp_path / "out" / "mine.waits" / RECORDED / str(seed) for seed in (0, 1, 2)]
+    (tmp_path / "0").touch()
     process = subprocess.Popen(
-        [sys.executable, program, *own, *slow, *words],
-        env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, str(catalog.find("offline", "compare")), *own, *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    assert soon(lambda: all(tries(cell) == 1 for cell in cells[:workers]))
-    begun = [int((cell / "tries.txt").read_text()) for cell in cells[:workers]]
-    assert all(map(running, begun))
+    assert soon(lambda: [tries(cell) for cell in cells] == [1, 1, 1])
+    begun = [int((cell / "tries.txt").read_text()) for cell in cells]
+    assert [running(each) for each in begun] == [False, True, True]
     os.killpg(process.pid, how) if how == signal.SIGINT else process.kill()
     _, told = process.communicate(timeout=60)
     assert soon(lambda: not any(map(running, begun)), 20)
@@ -139,6 +132,8 @@ def test_what_is_stopped_leaves_nothing_running_and_goes_on(
         assert process.returncode == 130
         assert told.splitlines()[-1] == "interrupted: the same command again goes on"
         assert "Traceback" not in told
-    quick = ["--options", "mine/quick:"]
-    run(monkeypatch, *own, *quick, *words)
+    for seed in (1, 2):
+        (tmp_path / str(seed)).touch()
+    run(monkeypatch, *own, *words)
+    assert [tries(cell) for cell in cells] == [1, 2, 2]
     assert (tmp_path / "out" / "table.md").is_file()

@@ -20,13 +20,14 @@ for name in ("steps", "seed", "validate-every", "validation-episodes"):
     parser.add_argument(f"--{name}", type=int, required=True)
 parser.add_argument("--out", type=Path, required=True)
 parser.add_argument("--gain", type=float, default=1.0)
-parser.add_argument("--seconds", type=float, default=0.0)
+parser.add_argument("--until")
 parser.add_argument("--fails-on", type=int)
 args = parser.parse_args()
 assert args.compare == "no"
 with (args.out / "tries.txt").open("a") as tries:
     tries.write(f"{os.getpid()}\\n")
-time.sleep(args.seconds)
+while args.until and not Path(args.until.format(seed=args.seed)).exists():
+    time.sleep(0.05)
 if args.seed == args.fails_on:
     print("thinking")
     raise ValueError("too hard")

@@ -134,7 +134,7 @@ def test_a_cell_that_fails_is_told_of_and_the_others_go_on(plan: dict[str, Any])
     (failed,) = found.failed
     assert failed.cell.seed == 0
     assert told[0].count("\n") >= 2
-    assert "mine.py ended with 1; the end of" in told[0]
+    assert "mine.py ended with 1; the last that it said" in told[0]
     assert "thinking" in (failed.cell.folder / "log.txt").read_text()
     assert told[0].endswith("ValueError: too hard")
     (board,) = found.boards
@@ -142,7 +142,7 @@ def test_a_cell_that_fails_is_told_of_and_the_others_go_on(plan: dict[str, Any])
     assert (row["seeds"], row["failed"]) == (1, 1)
     page = write_results(found)[2].read_text(encoding="utf-8")
     assert "1 (1 failed)" in page
-    assert "## Failed" in page
+    assert f"```text\nmine on {RECORDED}, seed 0: mine.py ended with 1" in page
     assert "ValueError: too hard" in page
     compared(plan, options=("mine: --fails-on 0",))
     assert tries(failed.cell.folder) == 2  # which is tried anew

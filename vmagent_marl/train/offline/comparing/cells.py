@@ -145,7 +145,7 @@ def _told(cell: Cell, status: int) -> str:
     lines = [line for line in text.splitlines() if line.strip()][-LAST:]
     ended = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
     said = "".join(f"\n    {line}" for line in lines)
-    return f"{cell.contender.file.name} {ended}; the end of {cell.folder / LOG}:{said}"
+    return f"{cell.contender.file.name} {ended}; the last that it said ({LOG} has all of it):{said}"
 
 
 def _read(file: Path) -> Any:

@@ -23,6 +23,7 @@ from vmagent_marl.train.offline.comparing.testing import Testing
 from vmagent_marl.train.run_folder import claim
 
 Tell = Callable[[str], None]
+TOLD = 25  # plays after which it is told how many there are
 _ID = re.compile(r".+-v\d+")  # of a data set; else it is a recipe's name
 
 
@@ -172,7 +173,7 @@ def _all_trained(plan: Plan, cells: Sequence[Cell], tell: Tell) -> Iterator[Trai
     work = {str(cell): partial(train, cell) for cell in cells}
     with closing(in_turn(work, workers=plan.workers, ray=plan.ray)) as done:
         for number, each in enumerate(done, start=1):
-            said = f"failed: {each.error}"
+            said = f"failed, in {each.cell.folder}: {each.error}"
             if each.best is not None:
                 took = "kept" if each.seconds is None else f"{each.seconds:.0f} s"
                 said = f"best on validation {each.best:.4g} ({took})"
@@ -200,6 +201,10 @@ def _boards(
     plays = {str(play.file): play for test in tests for play in test.plays}
     tell(f"{len(plays)} plays of {plan.episodes} episodes, of the test window and for reference")
     work = work_of(plays)
+    played = {}
     with closing(in_turn(work, workers=plan.workers, ray=plan.ray)) as done:
-        played = dict(zip(work, done, strict=True))
+        for name, each in zip(work, done, strict=True):
+            played[name] = each
+            if len(played) % TOLD == 0 or len(played) == len(plays):
+                tell(f"{len(played)}/{len(plays)} played")
     return [test.board(played) for test in tests]

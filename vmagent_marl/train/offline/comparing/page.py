@@ -29,7 +29,8 @@ middle half of them. *Less best behaviour*, *less cloning*: the difference of th
 episodes from the best policy that made the data, and from behaviour cloning; bold where it is sure.
 *Normalised*: 0 at random legal play, 1 at the heuristic named; undefined where these two are not
 surely apart. In brackets 95 % bootstrap intervals over seeds and blocks of the trace, both drawn as
-wholes. *Validation*: the mean return there, of learners that of the checkpoints it has chosen."""
+wholes. *Validation*: the mean return there, of learners that of the checkpoints it has chosen.
+`table.csv` has the other heuristics too."""
 COLUMNS = (
     "algorithm",
     "seeds",
@@ -161,8 +162,18 @@ def _settings(compared: Compared) -> str:
 
 
 def _lost(compared: Compared) -> str:
-    lost = [f"{each.cell}: {each.error}" for each in compared.failed]
-    lost += [each for board in compared.boards for each in board.lost if each not in lost]
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for each in compared.failed:
+        cell = each.cell
+        groups.setdefault((cell.contender.name, cell.dataset, str(each.error)), []).append(
+            cell.seed
+        )
+    lost = [
+        f"{name} on {dataset}, {'seed' if len(seeds) == 1 else 'seeds'} "
+        f"{', '.join(map(str, seeds))}: {error}"
+        for (name, dataset, error), seeds in groups.items()
+    ]
+    lost += dict.fromkeys(each for board in compared.boards for each in board.lost)
     if not lost:
         return ""
     return "\n\n".join(["## Failed", *(f"```text\n{each}\n```" for each in lost)])

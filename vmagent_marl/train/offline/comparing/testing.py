@@ -131,7 +131,6 @@ class Testing:
                     lost.append(found)
                 elif found is not None:
                     done.append((each, found))
-            lost += [f"{each.cell}: {each.error}" for each in cells if each.best is None]
             if not done:
                 continue
             contenders = {each.cell.contender for each in self.trained}
