@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
+from train.comparing.programs import write_own
 
-pytest.importorskip("d3rlpy", reason="d3rlpy is not installed: pip install vmagent-marl[offline]")
+import vmagent_marl as vm
 
 
 def test_the_tables_are_a_section_of_the_results(
@@ -26,7 +27,7 @@ def test_the_tables_are_a_section_of_the_results(
     page.write_text("# Results\n\n## Speed\n\nFast.\n")
     offline.main(
         write=page,
-        algorithms=("behaviour_cloning",),
+        algorithms=(str(write_own(tmp_path, vm.load_scenario("recovering"))),),
         seeds=1,
         steps=3,
         episodes=2,
@@ -36,8 +37,8 @@ def test_the_tables_are_a_section_of_the_results(
     text = page.read_text(encoding="utf-8")
     assert "## Offline algorithms\n" in text
     assert "### vmagent/recovering/noisy-10-3-v0\n" in text
-    assert "| behaviour_cloning" in text
+    assert "| mine " in text
     assert "Fast." in text
-    assert "behaviour_cloning" in capsys.readouterr().out
+    assert "| mine " in capsys.readouterr().out
     assert os.environ["MINARI_DATASETS_PATH"] == str(tmp_path / "mine")
     assert not (tmp_path / "mine").exists()  # where nothing is recorded
