@@ -142,7 +142,7 @@ def test_a_cell_that_fails_is_told_of_and_the_others_go_on(plan: dict[str, Any])
     assert (row["seeds"], row["failed"]) == (1, 1)
     page = write_results(found)[2].read_text(encoding="utf-8")
     assert "1 (1 failed)" in page
-    assert f"```text\nmine on {RECORDED}, seed 0: mine.py ended with 1" in page
+    assert f"```text\nmine.fails-on-0 on {RECORDED}, seed 0: mine.py ended with 1" in page
     assert "ValueError: too hard" in page
     compared(plan, options=("mine: --fails-on 0",))
     assert tries(failed.cell.folder) == 2  # which is tried anew
