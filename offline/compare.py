@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from vmagent_marl.train.offline.comparing.compare import Compared
     from vmagent_marl.view.estimates import Panel
 
-INTERRUPTED = 130  # as shells have it
-
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
@@ -62,6 +60,7 @@ class Args:
 
 def main(args: Args) -> None:
     """Train what is missing, play the test window, and write what came of it."""
+    from vmagent_marl.cli import INTERRUPTED
     from vmagent_marl.errors import VmagentError
     from vmagent_marl.train.offline.comparing.compare import Plan, compare
     from vmagent_marl.train.offline.comparing.results import write_results
@@ -93,6 +92,7 @@ def draw(compared: Compared) -> list[Path]:
     from vmagent_marl.view.profiles import plot_profiles
 
     out, boards = compared.plan.out, compared.boards
+    boards = [board for board in boards if any(e.kind == "learner" for e in board.entrants)]
     panels = [_panel(board) for board in boards]
     tables = over_datasets(boards)
     if tables:
@@ -101,7 +101,9 @@ def draw(compared: Compared) -> list[Path]:
         values = {name: table.mean(axis=1).tolist() for name, table in tables.items()}
         title = "all data sets, interquartile mean"
         panels.append(Panel(title, ranked, values, {"best heuristic": 1.0}, "normalised score"))
-    files = [plot_estimates(panels, out / "scores.png", title="Test windows, 95 % intervals")]
+    files = []
+    if panels:
+        files.append(plot_estimates(panels, out / "scores.png", title="Test windows"))
     if tables:
         files.append(plot_profiles(tables, out / "profiles.png", x_label="normalised"))
     return [*files, *(_curves(compared, board) for board in boards)]
@@ -112,8 +114,8 @@ def _panel(board: Board) -> Panel:
     from vmagent_marl.view.estimates import Panel
 
     held = board.behaviour or board.reference or board.ranked[0].name
-    shown = [e.name for e in board.ranked if e.kind in ("learner", "behaviour")]
-    shown += [name for name in (board.reference,) if name is not None and name not in shown]
+    kinds = ("learner", "behaviour")
+    shown = [e.name for e in board.ranked if e.kind in kinds or e.name == board.reference]
     told = {name: board.difference(name, held) for name in shown}
     zero = board.runs[held].score
     return Panel(

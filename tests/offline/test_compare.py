@@ -100,6 +100,22 @@ def test_a_failure_is_one_clear_line_in_the_end(
     assert err.count("ValueError: too hard") == 1
 
 
+def test_a_data_set_that_nobody_learned_from_is_told_of_beside_the_others(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = RECIPES.replace("servers: 2", "servers: 3").replace("noisy:", "larger:")
+    (tmp_path / "larger.yaml").write_text(other)
+    words[2:2] = [str(tmp_path / "larger.yaml")]
+    run(monkeypatch, "--programs", str(tmp_path / "mine.py"), *words, "--seeds", "1")
+    out = capsys.readouterr().out
+    assert "was trained for" in out
+    assert (tmp_path / "out" / "curves" / "vmagent-recovering-noisy-v0.png").is_file()
+    assert not (tmp_path / "out" / "curves" / "vmagent-recovering-larger-v0.png").exists()
+
+
 def test_a_program_that_is_nowhere_is_one_line(
     words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
