@@ -27,25 +27,6 @@ list(in_turn(work, workers=2))
 """
 
 
-def runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def soon(holds: object, seconds: float = 20.0) -> bool:
-    """Whether what is called holds before the time is over."""
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def written(*files: Path) -> bool:
     return all(file.is_file() and file.read_text() for file in files)
 
@@ -61,7 +42,7 @@ def test_without_workers_each_is_called_when_it_is_asked_for(tmp_path: Path) -> 
 def test_workers_go_ahead_so_far_and_no_further(tmp_path: Path) -> None:
     results = in_turn({str(i): partial(deadly.told, i, tmp_path) for i in range(12)}, workers=2)
     assert next(results)[0] == 0
-    assert soon(lambda: len(list(tmp_path.iterdir())) == 4)
+    assert deadly.soon(lambda: len(list(tmp_path.iterdir())) == 4)
     time.sleep(0.3)
     assert len(list(tmp_path.iterdir())) == 4
     rest = list(results)
@@ -102,9 +83,9 @@ def test_nothing_runs_on_when_nobody_waits_any_more(tmp_path: Path) -> None:
     work |= {file.name: partial(deadly.slept, file, 60) for file in files}
     results = in_turn(work, workers=2)
     next(results)
-    assert soon(lambda: written(*files))
+    assert deadly.soon(lambda: written(*files))
     results.close()
-    assert soon(lambda: not any(runs(int(file.read_text())) for file in files), 5)
+    assert deadly.soon(lambda: not any(deadly.runs(int(file.read_text())) for file in files), 5)
 
 
 @pytest.mark.parametrize("how", ["killed", "interrupted"])
@@ -118,13 +99,13 @@ def test_no_process_outlives_its_parent(how: str, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    assert soon(lambda: written(*files))
+    assert deadly.soon(lambda: written(*files))
     if how == "killed":
         parent.kill()
     else:
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
     _, err = parent.communicate(timeout=20)
-    assert soon(lambda: not any(runs(int(file.read_text())) for file in files))
+    assert deadly.soon(lambda: not any(deadly.runs(int(file.read_text())) for file in files))
     if how == "interrupted":
         assert err.count("Traceback") == err.count("KeyboardInterrupt") == 1  # the parent's own
 
