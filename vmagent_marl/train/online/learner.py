@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol
 
 from torch import nn
 
-from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 
 Paid = Literal["team", "own", "shared"]
@@ -84,13 +83,3 @@ class Learner(Protocol):
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """Go on from there."""
         ...
-
-
-def check_warmup(warmup: int, steps: int) -> None:
-    """Raise `SettingError` where a run would end before its first update."""
-    if warmup < 0:
-        raise SettingError(f"warmup: {warmup} is negative: give 0 or more")
-    if warmup >= steps:
-        raise SettingError(
-            f"warmup: {warmup} of {steps} steps leave none to learn in: give fewer, or more steps"
-        )
