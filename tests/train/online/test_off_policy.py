@@ -174,9 +174,11 @@ def test_a_run_begins_from_what_was_learned_offline(tmp_path: Path) -> None:
         train("dqn", tmp_path / "other", init=str(offline))
 
 
-@pytest.mark.parametrize(("algorithm", "others"), [("dqn", "iql, vdn"), ("sac", "ippo")])
+@pytest.mark.parametrize(
+    ("algorithm", "others"), [("dqn", "iql, vdn or qmix"), ("sac", "ippo or mappo")]
+)
 def test_many_clusters_are_refused(algorithm: str, others: str, tmp_path: Path) -> None:
-    said = f"^{algorithm}: plays one cluster, and 'region' has 3: give {others} or "
+    said = f"^agent '{algorithm}' is for one cluster and .* has 3 clusters: give --agent {others},"
     with pytest.raises(SettingError, match=said):
         train(algorithm, tmp_path / "run", scenario="region")
     assert not (tmp_path / "run").exists()

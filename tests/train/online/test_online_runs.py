@@ -20,9 +20,10 @@ from train.online.games import on_disk, small, small_region
 from vmagent_marl.errors import PolicyError, SettingError, UnknownNameError
 from vmagent_marl.policies.checkpoint import load_policy, load_tensors, save_tensors
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
+from vmagent_marl.train.online.first_weights import begin_from
 from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
-from vmagent_marl.train.online.run import train_online
+from vmagent_marl.train.online.run import scenario_of, train_online
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.validation import Score, Validation
 
@@ -192,12 +193,10 @@ def test_a_run_on_another_kind_of_device_is_refused(one: str, tmp_path: Path) ->
 
 def _learner(settings: Settings) -> PPOLearner:
     """As the run has it after it began from a checkpoint."""
-    from vmagent_marl.train.online.run import _begin_from, scenario_of
-
     assert isinstance(settings, PPO)
     assert settings.init is not None
     learner = PPOLearner(settings, Stage(scenario_of(settings), batch=settings.batch))
-    _begin_from(settings.init, learner, True)
+    begin_from(settings.init, learner, True)
     return learner
 
 

@@ -299,7 +299,9 @@ def test_a_teams_value_takes_no_selfish_rewards(kind: type[ValueDecomposition]) 
 @pytest.mark.parametrize("kind", ALL)
 def test_one_cluster_is_for_another_learner(kind: type[ValueDecomposition]) -> None:
     stage = Stage(load_scenario("tiny"), batch=4)
-    with pytest.raises(SettingError, match=r"(iql|vdn|qmix): .*give dqn"):
+    with pytest.raises(
+        SettingError, match=r"^agent '(iql|vdn|qmix)' is for several .*give --agent dqn,"
+    ):
         ValueDecompositionLearner(kind(**SMALL), stage)
 
 

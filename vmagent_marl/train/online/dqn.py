@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import (
     Exploring,
     check_exploring,
     check_shares,
     random_share,
 )
-from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, one_cluster
+from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
 from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
@@ -54,7 +55,7 @@ class DQNLearner(OffPolicyLearner):
     settings: DQN
 
     def __init__(self, settings: DQN, stage: Stage) -> None:
-        one_cluster("dqn", stage, "iql, vdn or qmix")
+        check_clusters("dqn", stage.scenario)
         check_exploring(settings)
         check_shares(settings, "priority_alpha", "priority_beta")
         super().__init__(settings, stage, settings.priority_alpha)

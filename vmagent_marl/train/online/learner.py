@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from torch import nn
 
+from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 
 Paid = Literal["team", "own", "shared"]
@@ -83,3 +85,20 @@ class Learner(Protocol):
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """Go on from there."""
         ...
+
+
+def check(settings: Settings) -> None:
+    """Raise `SettingError` for values that train nothing."""
+    if settings.seed < 0:
+        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
+    for name in ("steps", "batch", "validate_every", "validation_episodes"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    if not 0.0 < settings.learning_rate < math.inf:
+        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
+    if not settings.reward_scale > 0:
+        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
+    if not 0.0 <= settings.gamma <= 1.0:
+        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
+    if not settings.hidden or min(settings.hidden) < 1:
+        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")

@@ -135,16 +135,6 @@ class OffPolicyLearner:
         self.stage.load_state_dict(content["stage"])
 
 
-def one_cluster(algorithm: str, stage: Stage, others: str) -> None:
-    """Raise `SettingError` where there are more clusters than one."""
-    clusters = stage.layout.clusters
-    if clusters > 1:
-        raise SettingError(
-            f"{algorithm}: plays one cluster, and {stage.scenario.name!r} has {clusters}: "
-            f"give {others}"
-        )
-
-
 def _check(settings: OffPolicy) -> None:
     if settings.n_step < 1:
         raise SettingError(f"n_step: {settings.n_step} is too few: give 1 or more")

@@ -181,7 +181,7 @@ class PPOLearner:
         value_loss = (judged - part["return"]).square().mean()
         loss = policy_loss - settings.entropy * entropy + settings.value_weight * value_loss
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         nn.utils.clip_grad_norm_(self.parameters, settings.max_norm)
         self.optimizer.step()
         kl = float(((ratio - 1 - log_ratio) * counts).sum().detach() / number)  # Schulman's k3

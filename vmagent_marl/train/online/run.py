@@ -20,26 +20,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from vmagent_marl.errors import PolicyError, SettingError
+from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import (
     NetworkPolicy,
     Training,
-    load_policy,
     load_tensors,
     one_thread,
     save_policy,
     save_tensors,
 )
-from vmagent_marl.policies.networks import NetworkShape
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.train.online.first_weights import begin_from
 from vmagent_marl.train.online.imitation import imitate, teacher_of
-from vmagent_marl.train.online.learner import ActorSettings, Learner, Settings
+from vmagent_marl.train.online.learner import ActorSettings, Learner, Settings, check
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.validation import Validation
-
-LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
 
 
 def train_online(
@@ -108,7 +105,7 @@ class _Run:
         )
         self.begun = (folder / "resume.pt").exists()
         if settings.init is not None and not self.begun:
-            _begin_from(settings.init, self.learner, isinstance(settings, ActorSettings))
+            begin_from(settings.init, self.learner, isinstance(settings, ActorSettings))
         self.teacher = teacher_of(settings, scenario)
         self.best = -math.inf
         self.curve: list[dict[str, float]] = []
@@ -183,23 +180,6 @@ class _Run:
         self.learner.load_state_dict(content["learner"])
 
 
-def check(settings: Settings) -> None:
-    """Raise `SettingError` for values that train nothing."""
-    if settings.seed < 0:
-        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
-    for name in ("steps", "batch", "validate_every", "validation_episodes"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    if not 0.0 < settings.learning_rate < math.inf:
-        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
-    if not settings.reward_scale > 0:
-        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
-    if not 0.0 <= settings.gamma <= 1.0:
-        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
-    if not settings.hidden or min(settings.hidden) < 1:
-        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")
-
-
 def _plain(settings: Settings) -> dict[str, Any]:
     values = asdict(settings)
     values.pop("device")  # where, not what
@@ -215,32 +195,6 @@ def _device(name: str) -> str:
         reason = str(error).splitlines()[0]
         raise SettingError(f"device: {name!r} cannot be used ({reason}): give cpu") from None
     return name
-
-
-def _begin_from(file: str, learner: Learner, acts: bool) -> None:
-    """Weights of a checkpoint into the learner's acting network, of logits if it `acts`.
-
-    Values serve as logits: the best action is the same. Logits are no values.
-    """
-    policy = load_policy(Path(file))
-    given, ours = policy.network, learner.network
-    if policy.training.algorithm in LOGITS and not acts:
-        raise PolicyError(
-            f"init: {file}: {policy.training.algorithm} learned what to answer, and no values: "
-            "give a checkpoint of a learner of values (discrete CQL, dqn, iql ...), or none"
-        )
-    try:
-        ours.load_state_dict(given.state_dict())
-    except RuntimeError:
-        raise PolicyError(
-            f"init: {file}: its network ({_told(given.shape)}) is not like this run's "
-            f"({_told(ours.shape)}): give the same --network, --hidden and scenario, or none"
-        ) from None
-
-
-def _told(shape: NetworkShape) -> str:
-    sizes = " x ".join(map(str, shape.hidden))
-    return f"{shape.kind}, {shape.inputs} inputs, hidden {sizes}, {shape.actions} actions"
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
+from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import Exploring, check_exploring, random_share
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
@@ -215,11 +216,7 @@ class ValueDecompositionLearner:
 
 
 def _check(settings: ValueDecomposition, stage: Stage) -> None:
-    if stage.layout.clusters == 1:
-        raise SettingError(
-            f"{_name(settings)}: takes more clusters than the one of this scenario: "
-            "give dqn, which is the same for one"
-        )
+    check_clusters(_name(settings), stage.scenario)
     if settings.mixing != "none" and settings.reward != "team":
         raise SettingError(
             f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
