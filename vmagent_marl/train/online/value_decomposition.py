@@ -16,7 +16,8 @@ Differences from the papers:
   play has it; then taking is only ever seen beside the others' pass, is held against all of them
   passing, and agents learn to take whatever comes (a test shows it);
 - many environments play at once, and updates follow each request of all of them;
-- an episode that is truncated is bootstrapped with the value of its genuine last observation.
+- an episode that is truncated is bootstrapped with the value of its genuine last observation; IQL
+  forgets the last decisions of agents that its request is not offered to.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ class ValueDecompositionLearner:
         terminated, truncated = (ended & alive for ended in stage.ends())
         self.replay.add(seen, action, decided, rewards, terminated)
         if truncated.any():
-            self.replay.cut(self._seen(), truncated)
+            asked = stage.asked() if settings.mixing == "none" else truncated[:, None]
+            self.replay.cut(self._seen(), truncated, asked)
         self.steps += int(alive.sum())
         stage.renew()
 
