@@ -142,6 +142,29 @@ def test_the_best_on_validation_is_kept_and_not_the_last(
     assert sha256(falling / "last.pt") == sha256(rising / "last.pt")
 
 
+@pytest.mark.parametrize(
+    ("fields", "begun"),
+    [({}, "untrained"), ({"imitate": "best-fit", "imitate_steps": 50}, "as best-fit taught it")],
+)
+def test_a_run_that_gained_nothing_says_so_and_what_to_try(
+    fields: dict[str, Any],
+    begun: str,
+    one: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = short("ppo", one, steps=450, **fields)
+    for name, scores in {"gained": [1.0, 3, 2, 1], "not": [3.0, 3, 2.5, 1]}.items():
+        given = iter(scores)
+        monkeypatch.setattr(Validation, "score", lambda *_, left=given: Score(next(left), 0.0))
+        train_agent("ppo", settings, tmp_path / name, progress=False)
+    file = tmp_path / "not" / "policy.pt"
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "policy.pt" in line]
+    assert line.startswith(f"{file}: is the network {begun}, which nothing that was learned beat")
+    assert "(mean return 3, later 3 at most): give more --steps" in line
+
+
 def test_a_finished_run_is_left_alone_or_made_longer(one: str, tmp_path: Path) -> None:
     file = train_agent("ppo", short("ppo", one), tmp_path, progress=False)
     written = file.stat().st_mtime_ns

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -145,6 +146,23 @@ class _Run:
                     for name, value in self.curve[-1].items():
                         if name != "step":
                             board(name, value, self.learner.steps)
+        if self.curve[0]["mean_return"] == self.best:
+            print(self._nothing_gained(), file=sys.stderr)
+
+    def _nothing_gained(self) -> str:
+        """What to say, and to try, where no validation was better than the first."""
+        settings, begun = self.settings, "untrained"
+        if self.teacher is not None:
+            begun = f"as {self.teacher.name} taught it"
+        elif settings.init is not None:
+            begun = f"as {settings.init} had it"
+        later = max(row["mean_return"] for row in self.curve[1:])
+        return (
+            f"{self.folder / 'policy.pt'}: is the network {begun}, which nothing that was learned "
+            f"beat on validation (mean return {self.best:.4g}, later {later:.4g} at most): "
+            "give more --steps, another --learning-rate, or more --validation-episodes to tell "
+            "small gains apart; last.pt is what it came to"
+        )
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
