@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import deadly
 import pytest
@@ -86,6 +88,52 @@ def test_nothing_runs_on_when_nobody_waits_any_more(tmp_path: Path) -> None:
     assert deadly.soon(lambda: written(*files))
     results.close()
     assert deadly.soon(lambda: not any(deadly.runs(int(file.read_text())) for file in files), 5)
+
+
+class Told:
+    """A pool whose calls are done when they are asked for, and that remembers what it stopped."""
+
+    ahead, killed = 3, (ChildProcessError,)
+    stopped: tuple[str, ...] = ()
+
+    def submit(self, call: Callable[[], str]) -> Callable[[], str]:
+        return call
+
+    def result(self, ticket: Callable[[], str]) -> str:
+        return ticket()
+
+    def fell(self, ticket: object) -> bool:
+        return False
+
+    def close(self, unanswered: Collection[Any]) -> None:
+        self.stopped = tuple(call.args[0] for call in unanswered)
+
+
+def raising(name: str, error: type[BaseException]) -> str:
+    raise error(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "stopped"),
+    [
+        (OSError, OSError, ("2", "3")),
+        (ChildProcessError, KilledError, ("2", "3")),
+        (KeyboardInterrupt, KeyboardInterrupt, ("1", "2", "3")),
+    ],
+)
+def test_only_what_is_not_answered_is_stopped(
+    error: type[BaseException],
+    told: type[BaseException],
+    stopped: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Told()
+    monkeypatch.setattr(sys.modules[in_turn.__module__], "_pool", lambda *_: pool)
+    work = {"0": partial(str, "0"), "1": partial(raising, "1", error)}
+    work |= {name: partial(str, name) for name in "2345"}
+    with pytest.raises(told):
+        list(in_turn(work, workers=2))
+    assert pool.stopped == stopped
 
 
 @pytest.mark.parametrize("how", ["killed", "interrupted"])

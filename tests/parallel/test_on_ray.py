@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def alone(mark: Path) -> tuple[list[int], bool]:
     work["second"] = partial(deadly.told, 1)
     numbers = [number for number, _ in in_turn(work, workers=2, ray="local")]
     return numbers, ray.is_initialized()
+
+
+def dropped(file: Path, stays: bool) -> list[bool]:
+    """Whether the process of a call runs before and after nobody waits for it, and Ray then."""
+    with kept("local", 2) if stays else nullcontext():
+        work = {"0": partial(deadly.told, 0), "1": partial(deadly.slept, file, 90)}
+        results = in_turn(work, workers=2, ray="local")
+        next(results)
+        assert deadly.soon(lambda: file.is_file() and file.read_text())
+        process = int(file.read_text())
+        before = deadly.runs(process)
+        results.close()
+        return [before, not deadly.soon(lambda: not deadly.runs(process)), ray.is_initialized()]
 
 
 def gone_as_it_starts(begun: Path) -> None:
@@ -120,6 +134,13 @@ def test_a_cluster_of_its_own_ends_with_the_work_and_says_nothing(tmp_path: Path
     assert called.result == ([0, 1], False)
     assert called.out == ""
     assert called.err == "a worker was killed: begun anew from first\n"
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_nobody_waits_for_any_more_is_stopped(stays: bool, tmp_path: Path) -> None:
+    called = called_apart(dropped, tmp_path / "process", stays)
+    assert called.result == [True, False, stays]
+    assert called.err == ""
 
 
 def test_an_address_where_nobody_listens_is_one_line() -> None:
