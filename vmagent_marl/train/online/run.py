@@ -146,7 +146,7 @@ class _Run:
                     for name, value in self.curve[-1].items():
                         if name != "step":
                             board(name, value, self.learner.steps)
-        if self.curve[0]["mean_return"] == self.best:
+        if progress and self.curve[0]["mean_return"] == self.best:
             print(self._nothing_gained(), file=sys.stderr)
 
     def _nothing_gained(self) -> str:
