@@ -22,6 +22,7 @@ try:
     import torch
     from torch import nn
 
+    from vmagent_marl.policies.constrained_network import ConstrainedNetwork
     from vmagent_marl.policies.networks import (
         FlatNetwork,
         Kind,
@@ -118,6 +119,9 @@ def network_shape(
 
 def new_network(shape: NetworkShape) -> Network:
     """A network of this shape, whose first parameters are drawn."""
+    if shape.flexibility is not None:
+        alone = replace(shape, flexibility=None)
+        return ConstrainedNetwork(new_network(alone), new_network(alone), shape.flexibility)
     return ServerNetwork(shape) if shape.kind == "servers" else FlatNetwork(shape)
 
 
