@@ -146,7 +146,7 @@ def expectile_loss(above: Tensor, expectile: float) -> Tensor:
 
     Its least is at the expectile of the samples: at .5 their mean.
     """
-    share = torch.where(above < 0, 1.0 - expectile, expectile)
+    share = (expectile - (above < 0).to(above.dtype)).abs()
     return (share * above**2).mean()
 
 
