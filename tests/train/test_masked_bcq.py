@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,11 +129,9 @@ def test_no_choice_is_no_share() -> None:
 def test_what_acts_is_stored_with_both_its_networks(kind: Any, tmp_path: Path) -> None:
     scenario = small_region()
     layout = layout_of(scenario.rules())
-    shape = network_shape(layout, hidden=(8, 8), kind=kind)
+    shape = replace(network_shape(layout, hidden=(8, 8), kind=kind), flexibility=0.4)
     torch.manual_seed(1)
-    network: Any = new_network(
-        NetworkShape(**{**shape.as_dict(), "hidden": (8, 8), "flexibility": 0.4})
-    )
+    network: Any = new_network(shape)
     with torch.no_grad():
         for parameter in network.imitator.parameters():
             parameter *= 4.0  # so that some actions are unlikely

@@ -10,6 +10,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Network
 from vmagent_marl.train.offline.batches import Batch, Batches
 from vmagent_marl.train.offline.decisions import Decisions
+from vmagent_marl.train.offline.fused_adam import fused
 from vmagent_marl.train.offline.learner import check_settings, shape_for
 from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory, network_of
 from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBCConfig, TorchMiniBatch
@@ -54,7 +55,9 @@ class D3rlpyLearner:
     def update(self) -> dict[str, float]:
         """See `OfflineLearner`."""
         batch = self._batches.draw()
-        found: dict[str, float] = self.learner.impl.update(_theirs(batch, self.device), self.step)
+        # its `update` goes through all modules first, to switch dropout on, which none has
+        impl = self.learner.impl
+        found: dict[str, float] = impl.inner_update(_theirs(batch, self.device), self.step)
         self.step += 1
         return found
 
@@ -85,7 +88,7 @@ def acting_network(learner: Any) -> Network:
 
 
 def config_for(config: Any, decisions: Decisions) -> Any:
-    """A config of d3rlpy whose networks read these decisions, identities and hints told apart.
+    """A config of d3rlpy whose networks read these decisions, and whose Adam is fused.
 
     Raises `SettingError` for one that would not know the masks, and where the decisions are of
     another discount.
@@ -98,9 +101,10 @@ def config_for(config: Any, decisions: Decisions) -> Any:
             f"gamma: {config.gamma} of the learner is not {decisions.gamma}, with which the "
             "decisions were read: give read_decisions the same"
         )
-    names = [name for name in vars(config) if name.endswith("encoder_factory")]
-    filled = {}
-    for name in names:
+    filled = {
+        name: fused(factory) for name, factory in vars(config).items() if "optim_factory" in name
+    }
+    for name in [name for name in vars(config) if name.endswith("encoder_factory")]:
         factory = getattr(config, name)
         if not isinstance(factory, NetworkFactory):
             raise SettingError(f"{name}: knows no masks: give a NetworkFactory")

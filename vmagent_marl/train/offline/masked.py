@@ -123,7 +123,7 @@ class MaskedPolicy(nn.Module):
 
     def forward(self, x: Observations) -> Categorical:
         """Illegal actions have probability 0, to the last bit of float32."""
-        return Categorical(logits=self.encoder(x))
+        return Categorical(logits=self.encoder(x), validate_args=False)
 
 
 def new_policy(

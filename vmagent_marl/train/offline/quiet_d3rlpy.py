@@ -54,6 +54,7 @@ try:
             get_parameter,
         )
         from d3rlpy.models.torch.q_functions.base import QFunctionOutput
+        from d3rlpy.optimizers import AdamFactory, register_optimizer_factory
         from d3rlpy.torch_utility import TorchMiniBatch, unwrap_ddp_model, wrap_model_by_ddp
 except ModuleNotFoundError as error:
     raise VmagentError(
@@ -64,6 +65,7 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 
 __all__ = [
     "ActionSpace",
+    "AdamFactory",
     "BasicTransitionPicker",
     "DiscreteBC",
     "DiscreteBCConfig",
@@ -97,6 +99,7 @@ __all__ = [
     "get_parameter",
     "register_encoder_factory",
     "register_learnable",
+    "register_optimizer_factory",
     "register_q_func_factory",
     "unwrap_ddp_model",
     "wrap_model_by_ddp",
