@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vmagent_marl.errors import SettingError
+from vmagent_marl.policies.checkpoint import Training, save_policy
 from vmagent_marl.policies.networks import Network
+from vmagent_marl.scenario import scenario_from
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.offline.batches import Batch, Batches
 from vmagent_marl.train.offline.decisions import Decisions
 from vmagent_marl.train.offline.fused_adam import fused
@@ -85,6 +89,26 @@ def acting_network(learner: Any) -> Network:
     """What answers for a learner of d3rlpy: its first Q-function, where it does not say itself."""
     network: Network | None = getattr(learner, "acting_network", None)
     return network or network_of(learner.impl.modules.q_funcs[0])
+
+
+def save_acting(path: str | Path, learner: Any, decisions: Decisions) -> None:
+    """Write a checkpoint of what answers for a learner of d3rlpy, as `load_policy` reads it.
+
+    For training loops of your own; `train_offline` writes the best that it has seen.
+    """
+    scenario = scenario_from(decisions.scenario, where=decisions.dataset[0])
+    layout = layout_of(scenario.rules())
+    training = Training(
+        algorithm=learner.config.get_type(),
+        scenario=scenario.as_dict(),
+        clusters=layout.clusters,
+        servers=layout.servers,
+        summaries=layout.summaries,
+        hints=layout.hints,
+        gamma=None if imitates(learner.config) else decisions.gamma,
+        dataset=decisions.dataset,
+    )
+    save_policy(Path(path), copy.deepcopy(acting_network(learner)).cpu(), training)
 
 
 def config_for(config: Any, decisions: Decisions) -> Any:
