@@ -168,6 +168,6 @@ def test_the_readme_adds_an_algorithm(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     assert "steps=4000" in block
     exec(compile(block.replace("steps=4000", "steps=4"), str(readme), "exec"), {})
-    policy = load_policy(Path("runs/double-dqn/policy.pt"))
-    assert policy.training.algorithm == "double_dqn"
-    assert evaluate(scenario, policy, episodes=2).policies == ["runs/double-dqn/policy.pt"]
+    policy = load_policy(Path("runs/dqn/policy.pt"))
+    assert policy.training.algorithm == "dqn"
+    assert evaluate(scenario, policy, episodes=2).policies == ["runs/dqn/policy.pt"]
