@@ -32,10 +32,11 @@ from vmagent_marl.train.offline.options import ValueArgs, learn, run_program
 class Args(ValueArgs):
     """What to learn from, and how."""
 
-    temperature: float = 0.1
+    temperature: float = 0.3
     """Worth of a nat of entropy at first, in units of the scaled reward."""
-    target_entropy: float = 0.1
-    """Share of the largest entropy of each state that the temperature is tuned to keep."""
+    target_entropy: float = 0.3
+    """Share of the largest entropy of each state that the temperature is tuned to keep; too little
+    and the policy is sure of itself before the values are, and learns no more."""
     target_every: int = 500
     """Updates between copies to the target networks."""
 

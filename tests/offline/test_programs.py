@@ -45,7 +45,7 @@ OWN: dict[str, dict[str, tuple[str, Any]]] = {
     "discrete_sac": {
         **VALUES,
         **TARGET,
-        "temperature": ("0.3", 0.3),
+        "temperature": ("0.7", 0.7),
         "target-entropy": ("0.2", 0.2),
     },
     "double_dqn": {**VALUES, **TARGET},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,42 @@ def test_where_all_is_legal_the_imitators_loss_is_that_of_d3rlpy(beta: float) ->
     )
     for part in ("loss", "imitation_loss", "regularization_loss"):
         torch.testing.assert_close(getattr(ours, part), getattr(theirs, part))
+
+
+def test_masks_find_an_optimum_that_values_alone_miss_and_conservatism_guesses() -> None:
+    """What fits where there is just room enough is worth much, and a hair below it is illegal.
+
+    From the start action 2 ends and pays 3, action 1 leads to where it is short of that hair: all
+    that is legal there pays 1, and never was action 0 recorded, which pays 10 where it fits. The
+    optimum is 3. Without masks double DQN takes the one place for the other; whatever it then
+    answers counts as a legal action, and pays 1. CQL distrusts what was not recorded, as nothing
+    illegal ever is, and finds the optimum also without.
+    """
+    start, short, fits = ([1.0, 0.0, 0.0], [0.0, 1.0, 0.49], [0.0, 1.0, 0.5])
+    features = np.repeat(np.array([start, short, fits], np.float32), [40, 40, 40], axis=0)
+    free = np.ones((120, ACTIONS), np.float32)
+    told = free.copy()
+    told[40:80, 0] = 0
+    action = np.arange(120) % ACTIONS
+    action[40:80] = 1 + np.arange(40) % 4
+    reward = np.where(features[:, 0] == 1, 3.0 * (action == 2), 1.0)
+    reward[80:] = 10.0 * (action[80:] == 0)
+    leads = (features[:, 0] == 1) & (action == 1)
+    after = np.repeat(np.array([short], np.float32), 120, axis=0)
+
+    def played(algorithm: str, masks: NDArray[np.float32]) -> float:
+        learner = make(algorithm, gamma=0.9, target_update_interval=10)
+        given = batch(
+            masks, action, reward, 1.0, features, (after, np.repeat(masks[40:41], 120, axis=0))
+        )
+        ends = np.where(leads, 0.0, 1.0).astype(np.float32)[:, None]
+        given = replace(given, terminals=ends)
+        for _ in range(250):
+            learner.update(given)
+        first = int(learner.predict([features[:1], masks[:1]])[0])
+        return {1: 0.9, 2: 3.0}.get(first, 0.0)  # all that is legal behind action 1 pays 1
+
+    assert played("dqn", told) == 3.0
+    assert played("dqn", free) == 0.9
+    assert played("cql", told) == 3.0
+    assert played("cql", free) == 3.0

@@ -81,6 +81,9 @@ class TinySolver:
         pytest.param(cql(alpha=0.05, **QUICK), 1000, id="cql"),
         pytest.param(dqn(**QUICK), 1500, id="dqn"),
         pytest.param(iql(expectile=0.8, tau=0.05, **LARGE), 1500, id="iql"),
+        pytest.param(
+            sac(n_critics=1, initial_temperature=0.3, target_entropy=0.3, **QUICK), 1500, id="sac"
+        ),
     ],
 )
 def test_tiny_is_solved_from_noisy_play(config: Any, steps: int, tmp_path: Path) -> None:
