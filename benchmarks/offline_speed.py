@@ -46,8 +46,8 @@ Updates of this thread's cpu second, the best of several stretches that take tur
 `D3rlpyLearner`: batches taken from tensors by one indexing, and a fused Adam. *d3rlpy* is its `fit`
 of the same masked networks, with its own replay buffer, sampling and Adam; *without masks*, of its
 own encoder with the same layers on the features alone. What the goal lacks is spent by either way
-in the same calls of torch, a few microseconds each: at 64 decisions d3rlpy's sampling, which is what
-we save, is a small part of them. CQL's four passes forward, as d3rlpy has it, are a quarter.\
+in the same calls of torch, a few microseconds each: at 64 decisions d3rlpy's sampling, which is
+what we save, is a small part of them. CQL's four passes forward, as d3rlpy has it, are a quarter.\
 """
 
 
