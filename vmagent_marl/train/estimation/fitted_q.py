@@ -88,8 +88,8 @@ def fitted_values(
             others = np.flatnonzero(half[data.episode] != side)
             rows = others if others.size else valued  # of a single block there is no other half
             with drawing_from(fit.seed, side):
-                network = table.fit(rows, fit, np.random.default_rng((fit.seed, side)))
-            q[valued], v[valued] = table.value(network, valued)
+                network, scale = table.fit(rows, fit, np.random.default_rng((fit.seed, side)))
+            q[valued], v[valued] = scale * table.value(network, valued)
     return Values(q=data.padded(q), v=data.padded(v))
 
 
@@ -114,16 +114,15 @@ class _Table:
         self.elapsed = torch.from_numpy(elapsed / data.horizon)
         going_on = np.r_[data.step[1:] > 0, False]
         returns = _returns_to_go(data.padded(data.reward), gamma)[data.episode, data.step]
-        self.scale = float(np.sqrt(np.mean(returns**2))) or 1.0
-
-        def column(values: NDArray[np.float64]) -> Tensor:
-            return torch.from_numpy((values / self.scale).astype(np.float32))
-
-        self.reward, self.returns = column(data.reward), column(returns)
+        self.reward = torch.from_numpy(data.reward.astype(np.float32))
+        self.returns = torch.from_numpy(returns.astype(np.float32))
         self.going_on = torch.from_numpy(going_on.astype(np.float32))
 
-    def fit(self, rows: NDArray[np.int64], fit: Fit, generator: np.random.Generator) -> nn.Module:
-        """A network fitted to these transitions."""
+    def fit(
+        self, rows: NDArray[np.int64], fit: Fit, generator: np.random.Generator
+    ) -> tuple[nn.Module, float]:
+        """A network fitted to these transitions, and the scale by which its values are divided."""
+        scale = float(self.returns[rows].square().mean().sqrt()) or 1.0
         inputs = self.observation.shape[2] + self.identities + 1
         body, head = flat_body(inputs, fit.hidden), nn.Linear(fit.hidden[-1], self.actions)
         network: nn.Module = nn.Sequential(body, head)
@@ -133,22 +132,21 @@ class _Table:
         for step in range(fit.steps):
             at = torch.from_numpy(generator.choice(rows, fit.batch_size))
             if step < of_returns:
-                goal = self.returns[at]
+                goal = self.returns[at] / scale
             else:
                 if (step - of_returns) % fit.target_every == 0:
                     copied.load_state_dict(network.state_dict())
-                goal = self.reward[at] + self.gamma * self.going_on[at] * self._v_after(copied, at)
+                after = self.gamma * self.going_on[at] * self._v_after(copied, at)
+                goal = self.reward[at] / scale + after
             loss = nn.functional.mse_loss(self._q(network, at), goal)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        return network
+        return network, scale
 
     @torch.inference_mode()
-    def value(
-        self, network: nn.Module, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(rows,) Q at what was answered, and V."""
+    def value(self, network: nn.Module, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(2, rows): Q at what was answered, and V."""
         found = []
         for first in range(0, rows.size, CHUNK):
             at = torch.from_numpy(rows[first : first + CHUNK])
@@ -156,8 +154,8 @@ class _Table:
             q = values.gather(2, self.action[at]).sum(dim=(1, 2))
             v = (values * self.counts[self.seen[at]]).sum(dim=(1, 2))
             found.append(torch.stack([q, v]))
-        q, v = self.scale * torch.cat(found, dim=1).numpy().astype(np.float64)
-        return q, v
+        both: NDArray[np.float64] = torch.cat(found, dim=1).numpy().astype(np.float64)
+        return both
 
     def _q(self, network: nn.Module, at: Tensor) -> Tensor:
         values = self._all(network, self.seen[at])

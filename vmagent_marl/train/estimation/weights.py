@@ -43,7 +43,10 @@ class Weights:
         """(H,) effective sample size (sum w)^2 / sum w^2 after each request (Kish 1965)."""
         squares = (self.scaled**2).sum(axis=0)
         total = self.scaled.sum(axis=0) ** 2
-        return np.divide(total, squares, out=np.zeros_like(total), where=squares > 0)
+        size: NDArray[np.float64] = np.divide(
+            total, squares, out=np.zeros_like(total), where=squares > 0
+        )
+        return size
 
     @property
     def until(self) -> int:
