@@ -95,7 +95,7 @@ def test_who_was_reached_follows_from_the_places_and_the_passes(mixed: str) -> N
             goes_on = goes_on and position < data.tries
             assert data.reached[i, agent] == goes_on
             goes_on = goes_on and passed[i, agent]
-    assert data.reached.sum() > 1.3 * data.reward.size
+    assert data.reached.sum() > 1.05 * data.reward.size
 
 
 def test_the_network_that_was_recorded_returns_what_was_recorded(
@@ -156,7 +156,8 @@ def test_behaviours_without_noise_are_refused_and_fqe_is_left(mixed: str) -> Non
     plain = made("plain", Player("cheapest-first"))
     blend = made("blend", Player("cheapest-first"), Player("accept-always"), per="step")
     target = NoisyNetwork(network(), 0.2)
-    for name, why in ((plain, "is certain of an answer"), (blend, "plays without noise")):
+    assert read_trajectories(blend).bare == frozenset({0})  # of two rules, neither with noise
+    for name, why in ((plain, "first is certain of an"), (blend, "accept-always is certain of an")):
         data = read_trajectories(name)
         found = estimate_returns(data, [target], gamma=0.9, fit=QUICK)
         assert tuple(found.policies[0].estimates) == ("fqe",)
@@ -183,7 +184,7 @@ def test_what_cannot_be_estimated_is_refused(mixed: str) -> None:
     )
     with pytest.raises(DatasetError, match="are of two scenarios"):
         read_trajectories((mixed, other))
-    with pytest.raises(PolicyError, match=r"policy 'network-0' reads .* 'region-prices'"):
+    with pytest.raises(PolicyError, match=r"policy 'network-0' reads .*'region-prices'"):
         estimate_returns(read_trajectories(other), [target])
 
 
@@ -200,4 +201,4 @@ def _printed(found: Any) -> str:
 
     out = Console(file=StringIO(), width=100)
     out.print(estimates_table(found))
-    return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+    return " ".join(out.file.getvalue().split())  # type: ignore[attr-defined]

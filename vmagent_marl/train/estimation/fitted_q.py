@@ -127,7 +127,7 @@ class _Table:
         body, head = flat_body(inputs, fit.hidden), nn.Linear(fit.hidden[-1], self.actions)
         network: nn.Module = nn.Sequential(body, head)
         copied = copy.deepcopy(network)
-        optimizer = torch.optim.Adam(network.parameters(), lr=fit.learning_rate, foreach=True)
+        optimizer = torch.optim.Adam(network.parameters(), lr=fit.learning_rate, fused=True)
         of_returns = int(RECORDED * fit.steps)
         for step in range(fit.steps):
             at = torch.from_numpy(generator.choice(rows, fit.batch_size))
