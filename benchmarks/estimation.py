@@ -69,7 +69,14 @@ class Case:
 
 
 CASES = (
-    Case("tiny, 11 requests", "tiny", (Player("first-fit", 0.6),), 600, 20, {"horizon": 11}),
+    Case(
+        "tiny, 11 requests",
+        "tiny",
+        (Player("first-fit", 0.6), Player("worst-fit", 0.6)),
+        600,
+        20,
+        {"horizon": 11},
+    ),
     Case(
         "region-prices, 8 requests",
         "region-prices",
@@ -82,12 +89,12 @@ CASES = (
         "region-prices, 1,000 requests",
         "region-prices",
         (Player("cheapest-first", 0.3), Player("accept-always", 0.3)),
-        30,
-        2,
+        60,
+        4,
         {"servers": 3, "horizon": 1000},
     ),
 )
-STAGES = {"bc": (2, 300), "cql": (0, 60, 400)}  # updates
+STAGES = {"bc": (0, 300), "cql": (50, 200, 800)}  # updates
 NOISE = (0.05, 0.4)
 GAMMA = 0.99
 
@@ -123,18 +130,18 @@ def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]])
         "bc": MaskedBCConfig(batch_size=128, learning_rate=3e-3, encoder_factory=network),
         "cql": DiscreteCQLConfig(
             batch_size=128,
-            learning_rate=1e-3,
-            gamma=GAMMA,
-            alpha=0.1,
+            learning_rate=3e-3,
+            gamma=0.9,
+            alpha=0.05,
             target_update_interval=50,
             encoder_factory=network,
             q_func_factory=MaskedQFunctionFactory(),
         ),
     }
-    decisions = read_decisions(dataset, gamma=GAMMA, reward_scale=None)
     layout = layout_of(scenario.rules())
     found = []
     for name, upto in stages.items():
+        decisions = read_decisions(dataset, gamma=configs[name].gamma, reward_scale=None)
         learner = D3rlpyLearner(configs[name], decisions, device="cpu")
         training = Training(
             learner.algorithm,

@@ -15,6 +15,8 @@ Differences from the source, and from d3rlpy's `DiscreteFQE`:
   is an end, and the share of the longest episode that has passed is an input.
 - The first third of the updates fits the recorded returns, which are the behaviour's values: a
   short discount is then no hurry, and a target near the behaviour starts near its values.
+- Half of the transitions are drawn alike, half in proportion to gamma^t, as much as they count for
+  an episode's start: there long episodes have few rows.
 - Values of an episode come of a network that has not seen it: blocks of the trace are dealt into
   two halves, each valued by the network of the other (cross-fitting).
 """
@@ -112,6 +114,7 @@ class _Table:
         elapsed = np.zeros(len(counts), np.float32)
         elapsed[data.seen], elapsed[data.seen + 1] = data.step, data.step + 1
         self.elapsed = torch.from_numpy(elapsed / data.horizon)
+        self.step = data.step
         going_on = np.r_[data.step[1:] > 0, False]
         returns = _returns_to_go(data.padded(data.reward), gamma)[data.episode, data.step]
         self.reward = torch.from_numpy(data.reward.astype(np.float32))
@@ -129,8 +132,10 @@ class _Table:
         copied = copy.deepcopy(network)
         optimizer = torch.optim.Adam(network.parameters(), lr=fit.learning_rate, fused=True)
         of_returns = int(RECORDED * fit.steps)
+        upto = np.cumsum(_chances(self.step[rows], self.gamma))
         for step in range(fit.steps):
-            at = torch.from_numpy(generator.choice(rows, fit.batch_size))
+            drawn = np.searchsorted(upto, generator.random(fit.batch_size), side="right")
+            at = torch.from_numpy(rows[np.minimum(drawn, rows.size - 1)])
             if step < of_returns:
                 goal = self.returns[at] / scale
             else:
@@ -172,6 +177,13 @@ class _Table:
         elapsed = self.elapsed[seen][:, None, None].expand(-1, features.shape[1], 1)
         values: Tensor = network(torch.cat([features, elapsed], dim=2))
         return values
+
+
+def _chances(step: NDArray[np.int64], gamma: float) -> NDArray[np.float64]:
+    """(rows,) with which transitions so far from their start are drawn."""
+    counts = gamma**step
+    chances: NDArray[np.float64] = 0.5 / step.size + 0.5 * counts / counts.sum()
+    return chances
 
 
 def _returns_to_go(reward: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
