@@ -35,6 +35,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import one_thread
 from vmagent_marl.policies.networks import flat_body, with_identity
 from vmagent_marl.train.estimation.trajectories import Trajectories
+from vmagent_marl.train.online.optimizing import adam, anneal
 from vmagent_marl.train.running import drawing_from
 
 RECORDED = 1 / 3  # share of the updates that fit the recorded returns
@@ -50,7 +51,7 @@ class Fit:
     batch_size: int = 256
     """Requests an update."""
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """Of Adam; it falls in a line."""
     hidden: tuple[int, ...] = (64, 64)
     """Sizes of the hidden layers."""
     target_every: int = 50
@@ -130,7 +131,7 @@ class _Table:
         body, head = flat_body(inputs, fit.hidden), nn.Linear(fit.hidden[-1], self.actions)
         network: nn.Module = nn.Sequential(body, head)
         copied = copy.deepcopy(network)
-        optimizer = torch.optim.Adam(network.parameters(), lr=fit.learning_rate, fused=True)
+        optimizer = adam(network.parameters(), fit.learning_rate)
         of_returns = int(RECORDED * fit.steps)
         upto = np.cumsum(_chances(self.step[rows], self.gamma))
         for step in range(fit.steps):
@@ -143,6 +144,7 @@ class _Table:
                     copied.load_state_dict(network.state_dict())
                 after = self.gamma * self.going_on[at] * self._v_after(copied, at)
                 goal = self.reward[at] / scale + after
+            anneal(optimizer, fit.learning_rate, step / fit.steps)
             loss = nn.functional.mse_loss(self._q(network, at), goal)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
