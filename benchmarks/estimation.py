@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -268,7 +269,7 @@ def measured(
     recorded = "; ".join(
         f"{case.episodes} episodes of {case.name}, played {case.plays} times" for case in cases
     )
-    note = NOTE.format(episodes=recorded)
+    note = fill(" ".join(NOTE.format(episodes=recorded).split()), 100)
     return f"`make bench-offline` at {measured_at()}.\n\n{note}\n\n{markdown(rows)}"
 
 
