@@ -1,0 +1,1 @@
+"""Choosing among policies without the environment: what one would earn, told by recordings."""
