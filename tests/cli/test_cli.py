@@ -199,8 +199,8 @@ def test_a_trace_without_windows_says_how_to_play_it_all_the_same(capsys, tmp_pa
     file.write_text("\n".join(VMS.splitlines()[:4]) + "\n")
     command = f"evaluate --scenario recovering --trace {file} --policy first-fit --quiet".split()
     told = fails(capsys, *command)
-    assert "3 rows are too few for windows: give `all` (--windows all)" in told
-    main([*command, "--windows", "all"])
+    assert "3 rows are too few for windows: give `all` (--window all)" in told
+    main([*command, "--window", "all"])
     assert "whole trace of three" in capsys.readouterr().out
 
 

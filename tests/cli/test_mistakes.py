@@ -74,6 +74,7 @@ def test_no_command_takes_any_option(capsys: pytest.CaptureFixture[str], leaf: s
             "--dataset a/b-v0 --out c --hidden 3 x",
             "'x' is no whole number: give e.g. 64 64",
         ),
+        ("evaluate", "--scenario tiny --window tst", "'tst' is no choice: did you mean 'test'?"),
         ("evaluate", "--scenario tiny --servers", "has too few values: give --servers N"),
         ("trace describe", "synthetic --machine 1", "has too few values: give --machine NUMBER"),
         ("train --agent ppo", "--compare tst", "'tst' is no choice: did you mean 'test'?"),
@@ -102,6 +103,7 @@ def test_a_wrong_value(
         ("evaluate tiny", "vmagent-marl evaluate: --scenario: is missing: give --scenario NAME"),
         ("evaluate --senario tiny", "vmagent-marl evaluate: unknown option '--senario': did you"),
         ("evaluate --scenario tiny 3", "vmagent-marl evaluate: '3': is a word too many: leave it"),
+        ("view --windows all", "vmagent-marl view: unknown option '--windows': did you mean"),
         ("copy", "vmagent-marl copy: name: is missing: give NAME"),
         ("run", "vmagent-marl run: program: is missing: give NAME"),
         (
