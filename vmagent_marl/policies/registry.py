@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmagent_marl.errors import PolicyError, unknown_name
+from vmagent_marl.policies.choosing import ACCEPT_ALWAYS
 from vmagent_marl.policies.heuristics import (
-    ACCEPT_ALWAYS,
     HINTED,
     NEEDS,
     PACKING,
