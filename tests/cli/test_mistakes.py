@@ -64,6 +64,7 @@ def test_no_command_takes_any_option(capsys: pytest.CaptureFixture[str], leaf: s
     ("page", "words", "answer"),
     [
         ("evaluate", "--scenario tiny --episodes two", "'two' is no whole number: give e.g. 20"),
+        ("evaluate", "--episodes two", "'two' is no whole number: give e.g. 20"),
         ("evaluate", "--scenario tiny --episodes=2.5", "'2.5' is no whole number: give e.g. 20"),
         ("view", "--episode first", "'first' is no whole number: give e.g. 0"),
         ("collect", "--epsilon much", "'much' is no number: give e.g. 0.5"),

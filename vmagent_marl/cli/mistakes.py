@@ -61,6 +61,20 @@ def _of_a_value(event: Any) -> str | None:
     if isinstance(event, failures.InvalidChoice):
         name = event.argument.display_name()
         return f"{name}: {event.value!r} is no choice: {nearest(event.value, event.choices)}"
+    return _of_what_is_there(event) if isinstance(event, failures.MissingArgs) else None
+
+
+def _of_what_is_there(event: failures.MissingArgs) -> str | None:
+    """A wrong value beside what is missing, which tyro would tell of at the next try."""
+    for missing in event.missing_arguments:
+        for argument in missing.source_parser.args:
+            words = event.partial_output.get(str(argument.get_output_key()))
+            reader = argument.lowered.instance_from_str
+            try:
+                if reader is not None and isinstance(words, list):
+                    reader(words)
+            except ValueError as error:
+                return f"{argument.display_name()}: {error}{_example(argument)}"
     return None
 
 
