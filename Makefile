@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := $(shell find vmagent_marl scenarios datasets collectors offline -type f -not -path '*/__pycache__/*')
+SOURCES := $(shell find vmagent_marl scenarios datasets checkpoints collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
-.PHONY: help install demo test test-libraries lint docs bench clean
+.PHONY: help install demo test test-libraries lint docs bench bench-online clean
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -51,6 +51,9 @@ bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 	$(BIN)/python benchmarks/training.py --write benchmarks/results.md
 	$(BIN)/python -m pytest benchmarks/micro.py -q -p no:cacheprovider \
 		--benchmark-columns=min,median,ops --benchmark-sort=name
+
+bench-online: $(INSTALLED)  ## a shipped policy, trained anew and compared (minutes)
+	$(BIN)/python benchmarks/online.py --write benchmarks/results.md
 
 clean:  ## remove what was set up and made
 	rm -rf $(VENV) runs dist site

@@ -24,8 +24,9 @@ from vmagent_marl.train.online.algorithms import (
     settings_class,
 )
 from vmagent_marl.train.online.learner import Learner
-from vmagent_marl.train.online.run import drawing_from, scenario_of
+from vmagent_marl.train.online.run import scenario_of
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.running import drawing_from
 
 TARGETED = ("ppo", "flat", 5, 256, 1)  # what the target is for
 TARGET = 100.0  # k steps/s

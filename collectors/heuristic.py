@@ -25,7 +25,7 @@ class Args:
     scenario: str = "recovering"
     """Scenario on the shelf, or the path of a YAML file."""
     policy: str = "server-best-fit"
-    """Heuristic by name, or the path of a checkpoint (.pt)."""
+    """Heuristic or trained policy by name, or the path of a checkpoint (.pt)."""
     episodes: int = 100
     """Episodes to record."""
     window: Window = "train"

@@ -1,4 +1,4 @@
-"""What is on the shelves: scenarios, data set recipes, and programs.
+"""What is on the shelves: scenarios, data set recipes, trained policies, and programs.
 
 The shelves are the folders beside the package in a checkout, and `_catalog/` inside of an
 installed one. They hold files to read and run, and are never imported.
@@ -13,6 +13,7 @@ from vmagent_marl.errors import VmagentError, unknown_name
 SHELVES = {
     "scenarios": ".yaml",
     "datasets": ".yaml",
+    "checkpoints": ".pt",
     "collectors": ".py",
     "offline": ".py",
 }

@@ -9,7 +9,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,20 @@ T = TypeVar("T")
 
 DEPTH = 2  # dots of a key whose line is told; an alias may hold itself
 AS_GIVEN = "as given: "  # begins an error about what the caller gives, beside a file
+
+
+def read_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Fields by name from words such as `home=random`, whose values are YAML."""
+    fields: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or not name:
+            raise SettingError(f"--set {change}: is no change: write name=value")
+        try:
+            fields[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingError(f"--set {change}: {value!r} is no value in YAML: mend it") from None
+    return fields
 
 
 def read_mapping(file: Path) -> tuple[dict[str, Any], dict[str, int]]:

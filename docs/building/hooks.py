@@ -10,7 +10,7 @@ from typing import Any
 from algorithm_page import algorithm_page
 from api_pages import MODULES, api_page, api_place
 from mkdocs.structure.files import File, Files
-from places_of_pages import ROOT, SHARED, card_page, cards, relink
+from places_of_pages import ROOT, SHARED, card_page, cards, policy_cards, relink
 from policy_page import policy_page
 from scenario_pages import scenario_files, scenario_index, scenario_page
 
@@ -20,6 +20,10 @@ def on_config(config: Any) -> Any:
     scenarios = [f"scenarios/{file.stem}.md" for file in scenario_files()]
     filled = {
         "Scenarios": ["scenarios/index.md", *scenarios, {"The format": "scenarios/format.md"}],
+        "Trained policies": [
+            "checkpoints/index.md",
+            *(card_page(card) for card in policy_cards()),
+        ],
         "Cards": [card_page(card) for card in cards()],
         "API": [{module: api_place(module)} for module in MODULES],
     }
@@ -36,7 +40,7 @@ def on_files(files: Files, config: Any) -> Files:
     }
     pages |= {f"scenarios/{file.stem}.md": scenario_page(file) for file in scenario_files()}
     pages |= {api_place(module): api_page(module) for module in MODULES}
-    for card in cards():
+    for card in [*cards(), *policy_cards()]:
         pages[card_page(card)] = _shared(card.relative_to(ROOT).as_posix(), card_page(card))
     for origin, place in SHARED.items():
         if place.endswith(".md"):

@@ -14,6 +14,7 @@ SHARED = {
     "benchmarks/costs.svg": "costs.svg",
     "scenarios/README.md": "scenarios/format.md",
     "datasets/README.md": "recipes.md",
+    "checkpoints/README.md": "checkpoints/index.md",
     "collectors/README.md": "collectors.md",
     "vmagent_marl/adapters/README.md": "libraries.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -37,14 +38,24 @@ def cards() -> list[Path]:
     return sorted((ROOT / "datasets" / "cards").rglob("*.md"))
 
 
+def policy_cards() -> list[Path]:
+    """The cards of trained policies, by name."""
+    shelf = ROOT / "checkpoints"
+    return [card for card in sorted(shelf.glob("*.md")) if card.name != "README.md"]
+
+
 def card_page(card: Path) -> str:
     """Where a card stands on the site."""
+    if card.parent == ROOT / "checkpoints":
+        return f"checkpoints/{card.name}"
     return f"cards/{card.relative_to(ROOT / 'datasets' / 'cards').as_posix()}"
 
 
 def site_places() -> dict[str, str]:
     """Path in the repository to place on the site, of all that is on both."""
-    shared = {card.relative_to(ROOT).as_posix(): card_page(card) for card in cards()}
+    shared = {
+        card.relative_to(ROOT).as_posix(): card_page(card) for card in [*cards(), *policy_cards()]
+    }
     for file in (ROOT / "scenarios").glob("*.yaml"):
         shared[f"scenarios/{file.name}"] = f"scenarios/{file.stem}.md"
     return shared | SHARED | MADE

@@ -24,6 +24,8 @@ SHARED: dict[str, tuple[str, Any]] = {  # option and value on the command line, 
     "seed": ("5", 5),
     "validate-every": ("2", 2),
     "validation-episodes": ("1", 1),
+    "network": ("servers", None),
+    "device": ("cpu", None),
 }
 OWN: dict[str, dict[str, tuple[str, Any]]] = {
     "discrete_cql": {
@@ -88,9 +90,10 @@ def test_every_option_reaches_the_run(
     assert capsys.readouterr().out == f"The policy is in {tmp_path}/policy.pt\n"
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert config["dataset"] == [data]
-    assert config["encoder_factory"]["params"] == {"hidden": [7]}
+    network = load_policy(tmp_path / "policy.pt").network
+    assert (network.shape.kind, network.shape.hidden) == ("servers", (7,))
     for key, (_, value) in options.items():
-        if key != "hidden":
+        if value is not None:
             assert config[WHERE.get(key, key.replace("-", "_"))] == value, key
 
 

@@ -253,10 +253,11 @@ def test_two_data_sets_make_one() -> None:
 
 
 def test_d3rlpy_fits_on_the_buffer() -> None:
-    from vmagent_marl.train.offline.masked import FeatureEncoderFactory, MaskedBCConfig
+    from vmagent_marl.train.offline.masked import NetworkFactory
+    from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
 
     name, _ = save_tagged(1)
-    learner = MaskedBCConfig(batch_size=4, encoder_factory=FeatureEncoderFactory([8])).create()
+    learner = MaskedBCConfig(batch_size=4, encoder_factory=NetworkFactory([8])).create()
     epochs = learner.fit(
         DecisionBuffer(read_decisions(name)),
         n_steps=2,

@@ -12,22 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vmagent_marl.policies.networks import ILLEGAL, NetworkShape
-from vmagent_marl.train.offline.masked import (
-    FeatureEncoderFactory,
-    MaskedBCConfig,
-    MaskedQFunctionFactory,
-    network_of,
-)
+from vmagent_marl.policies.networks import ILLEGAL
+from vmagent_marl.train.offline.d3rlpy_learner import acting_network
+from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory
+from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
 from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig, TransitionMiniBatch
 
 FEATURES, ACTIONS = 3, 5
-SHAPE = NetworkShape(FEATURES, 0, ACTIONS, (16, 16))
 
 
 def make(algorithm: str, *, seed: int = 0, **fields: Any) -> Any:
     torch.manual_seed(seed)
-    shared = {"learning_rate": 1e-2, "encoder_factory": FeatureEncoderFactory([16, 16])}
+    shared = {"learning_rate": 1e-2, "encoder_factory": NetworkFactory([16, 16])}
     if algorithm == "bc":
         config = MaskedBCConfig(**shared, **{"beta": 0.0, **fields})
     else:
@@ -69,7 +65,7 @@ def random_masks(draw: np.random.Generator, rows: int) -> NDArray[np.float32]:
 
 
 def parameters(learner: Any) -> list[torch.Tensor]:
-    return [p.detach().clone() for p in network_of(learner, SHAPE).parameters()]
+    return [p.detach().clone() for p in acting_network(learner).parameters()]
 
 
 @pytest.mark.parametrize("algorithm", ["cql", "dqn", "bc"])
@@ -189,5 +185,5 @@ def test_our_network_says_what_the_learner_says(algorithm: str) -> None:
     learner = make(algorithm)
     features = np.random.default_rng(4).random((32, FEATURES)).astype(np.float32)
     mask = np.ones((32, ACTIONS), np.float32)
-    values = network_of(learner, SHAPE)(torch.tensor(features))
+    values = acting_network(learner)(torch.tensor(features))
     np.testing.assert_array_equal(values.argmax(dim=1), learner.predict([features, mask]))

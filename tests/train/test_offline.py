@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from train.learners import bc, cql
+from train.learners import bc, cql, trained
 from train.recordings import record, small_region
 
 from vmagent_marl.episodes import Recipe, collect, recipe_for
@@ -21,8 +21,8 @@ from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Simulator
-from vmagent_marl.train.offline.learning import _Run, train_offline
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBC
+from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
+from vmagent_marl.train.offline.learning import _Run
 from vmagent_marl.train.validation import Score, Validation
 
 SHORT: dict[str, Any] = {
@@ -87,7 +87,7 @@ def test_tiny_is_solved_from_noisy_play(config: Any, tmp_path: Path) -> None:
     assert validation.score(TinySolver(noise=0.1)).mean_return < 36.0
     policies: list[Policy] = [TinySolver(noise=0.1), make_policy("random")]
     name = record("tiny/mixed-v0", scenario, policies, 100)
-    file = train_offline(config, name, tmp_path / "run", steps=1500, validate_every=250)
+    file = trained(config, name, tmp_path / "run", steps=1500, validate_every=250)
     assert validation.score(load_policy(file)).mean_return == 40.0
 
 
@@ -95,10 +95,10 @@ def test_tiny_is_solved_from_noisy_play(config: Any, tmp_path: Path) -> None:
 def test_a_run_leaves_its_best_policy_its_curve_and_its_settings(
     config: Any, region: str, tmp_path: Path
 ) -> None:
-    file = train_offline(config, region, tmp_path / "run", seed=4, **SHORT)
+    file = trained(config, region, tmp_path / "run", seed=4, **SHORT)
     assert file == tmp_path / "run" / "policy.pt"
     names = {each.name for each in (tmp_path / "run").iterdir()}
-    assert names == {"policy.pt", "curve.csv", "config.json", "resume.pt"}
+    assert names == {"policy.pt", "curve.csv", "config.json", "resume.pt", "tensorboard"}
     with (tmp_path / "run" / "curve.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["step"] for row in rows] == ["10", "20"]
@@ -107,7 +107,12 @@ def test_a_run_leaves_its_best_policy_its_curve_and_its_settings(
     assert (said["algorithm"], said["dataset"], said["seed"]) == (config.get_type(), [region], 4)
     assert said["sha256"] == [sha256_of(dataset_folder(region) / "data" / FILE)]
     assert said["learning_rate"] == 3e-4
-    assert said["encoder_factory"]["params"] == {"hidden": [16]}
+    assert said["encoder_factory"]["params"] == {
+        "hidden": [16],
+        "kind": "flat",
+        "identities": 3,
+        "hints": 0,
+    }
     policy = load_policy(file)
     assert policy.training.algorithm == config.get_type()
     assert policy.training.dataset == (region,)
@@ -125,9 +130,9 @@ def test_the_best_on_validation_is_kept_and_not_the_last(
     for name, scores in returns.items():
         given = iter(scores)
         monkeypatch.setattr(Validation, "score", lambda *_, left=given: Score(next(left), 0.0))
-        train_offline(bc(), region, tmp_path / name, **SHORT)
+        trained(bc(), region, tmp_path / name, **SHORT)
     monkeypatch.setattr(Validation, "score", lambda *_: Score(0.0, 0.0))
-    first = train_offline(bc(), region, tmp_path / "short", **{**SHORT, "steps": 10})
+    first = trained(bc(), region, tmp_path / "short", **{**SHORT, "steps": 10})
     kept = {name: weights(tmp_path / name / "policy.pt")["head.bias"] for name in returns}
     assert torch.equal(kept["falling"], weights(first)["head.bias"])
     assert not torch.equal(kept["rising"], kept["falling"])
@@ -137,7 +142,7 @@ def test_the_best_on_validation_is_kept_and_not_the_last(
 def test_a_killed_run_ends_as_one_that_was_not(
     config: Any, region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_offline(config, region, tmp_path / "whole", **SHORT)
+    whole = trained(config, region, tmp_path / "whole", **SHORT)
     going_on = _Run._advance_to
 
     def killed(run: _Run, step: int) -> None:
@@ -147,9 +152,9 @@ def test_a_killed_run_ends_as_one_that_was_not(
 
     monkeypatch.setattr(_Run, "_advance_to", killed)
     with pytest.raises(KeyboardInterrupt):
-        train_offline(config, region, tmp_path / "killed", **SHORT)
+        trained(config, region, tmp_path / "killed", **SHORT)
     monkeypatch.setattr(_Run, "_advance_to", going_on)
-    resumed = train_offline(config, region, tmp_path / "killed", **SHORT)
+    resumed = trained(config, region, tmp_path / "killed", **SHORT)
     for name in ("curve.csv", "config.json", "policy.pt"):
         assert (whole.parent / name).read_bytes() == (resumed.parent / name).read_bytes()
     for key, value in weights(whole).items():
@@ -160,29 +165,29 @@ def test_torch_draws_by_the_seed_and_leaves_the_callers_draws_alone(
     region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A learner that draws while it learns draws the same when it goes on after a kill."""
-    plain_update, drawn = DiscreteBC.update, list[float]()
+    plain_update, drawn = D3rlpyLearner.update, list[float]()
 
-    def drawing(learner: Any, batch: Any) -> Any:
+    def drawing(learner: D3rlpyLearner) -> Any:
         drawn.append(float(torch.rand(())))
-        return plain_update(learner, batch)
+        return plain_update(learner)
 
-    monkeypatch.setattr(DiscreteBC, "update", drawing)
+    monkeypatch.setattr(D3rlpyLearner, "update", drawing)
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    train_offline(bc(), region, tmp_path / "whole", **SHORT)
+    trained(bc(), region, tmp_path / "whole", **SHORT)
     assert torch.equal(torch.rand(4), expected)
     whole = drawn.copy()
     assert len(set(whole)) == 20
     drawn.clear()
-    train_offline(bc(), region, tmp_path / "parts", **{**SHORT, "steps": 10})
-    train_offline(bc(), region, tmp_path / "parts", **SHORT)
+    trained(bc(), region, tmp_path / "parts", **{**SHORT, "steps": 10})
+    trained(bc(), region, tmp_path / "parts", **SHORT)
     assert drawn == whole
 
 
 def test_equal_seeds_learn_the_same_and_others_do_not(region: str, tmp_path: Path) -> None:
     files = [
-        train_offline(bc(), region, tmp_path / str(i), seed=seed, **SHORT)
+        trained(bc(), region, tmp_path / str(i), seed=seed, **SHORT)
         for i, seed in enumerate((1, 1, 2))
     ]
     first, second, third = (weights(file)["head.weight"] for file in files)
@@ -191,16 +196,16 @@ def test_equal_seeds_learn_the_same_and_others_do_not(region: str, tmp_path: Pat
 
 
 def test_a_finished_run_is_left_alone_or_made_longer(region: str, tmp_path: Path) -> None:
-    file = train_offline(bc(), region, tmp_path, **SHORT)
+    file = trained(bc(), region, tmp_path, **SHORT)
     written = file.stat().st_mtime_ns
-    assert train_offline(bc(), region, tmp_path, **SHORT) == file
+    assert trained(bc(), region, tmp_path, **SHORT) == file
     assert file.stat().st_mtime_ns == written
-    train_offline(bc(), region, tmp_path, **{**SHORT, "steps": 30})
+    trained(bc(), region, tmp_path, **{**SHORT, "steps": 30})
     assert (tmp_path / "curve.csv").read_text(encoding="utf-8").splitlines()[-1].startswith("30,")
     with pytest.raises(SettingError, match="holds a run with steps 30, not 20"):
-        train_offline(bc(), region, tmp_path, **SHORT)
+        trained(bc(), region, tmp_path, **SHORT)
     with pytest.raises(SettingError, match=r"holds a run with learning_rate 0\.0003, not 0\.1"):
-        train_offline(bc(learning_rate=0.1), region, tmp_path, **{**SHORT, "steps": 30})
+        trained(bc(learning_rate=0.1), region, tmp_path, **{**SHORT, "steps": 30})
 
 
 def test_data_recorded_anew_under_the_same_id_are_no_longer_those_of_the_run(
@@ -210,45 +215,45 @@ def test_data_recorded_anew_under_the_same_id_are_no_longer_those_of_the_run(
         return recipe_for("tiny", "random", episodes=episodes)
 
     name = collect(recipe(4), progress=False)
-    file = train_offline(bc(), name, tmp_path / "run", **SHORT)
+    file = trained(bc(), name, tmp_path / "run", **SHORT)
     before = file.read_bytes()
     collect(recipe(4), overwrite=True, progress=False)  # the same to the byte
-    assert train_offline(bc(), name, tmp_path / "run", **SHORT) == file
+    assert trained(bc(), name, tmp_path / "run", **SHORT) == file
     assert collect(recipe(6), overwrite=True, progress=False) == name
     with pytest.raises(SettingError, match=rf"run: holds a run of other episodes than '{name}'"):
-        train_offline(bc(), name, tmp_path / "run", **{**SHORT, "steps": 40})
+        trained(bc(), name, tmp_path / "run", **{**SHORT, "steps": 40})
     assert file.read_bytes() == before
-    assert train_offline(bc(), name, tmp_path / "other", **SHORT).read_bytes() != before
+    assert trained(bc(), name, tmp_path / "other", **SHORT).read_bytes() != before
 
 
 def test_a_folder_that_is_no_runs_is_refused(region: str, tmp_path: Path) -> None:
     for text in ("[]", "{}", "steps: 3"):
         (tmp_path / "config.json").write_text(text, encoding="utf-8")
         with pytest.raises(SettingError, match="holds no settings"):
-            train_offline(bc(), region, tmp_path, **SHORT)
+            trained(bc(), region, tmp_path, **SHORT)
     with pytest.raises(SettingError, match="is a file"):
-        train_offline(bc(), region, tmp_path / "config.json", **SHORT)
+        trained(bc(), region, tmp_path / "config.json", **SHORT)
     (tmp_path / "run" / "config.json").mkdir(parents=True)
     with pytest.raises(SettingError, match="holds no settings"):
-        train_offline(bc(), region, tmp_path / "run", **SHORT)
+        trained(bc(), region, tmp_path / "run", **SHORT)
 
 
 def test_what_trains_nothing_is_refused(region: str, tmp_path: Path) -> None:
     for name in ("steps", "validate_every", "validation_episodes"):
         with pytest.raises(SettingError, match=rf"^{name}: 0 is too few"):
-            train_offline(bc(), region, tmp_path, **{**SHORT, name: 0})
+            trained(bc(), region, tmp_path, **{**SHORT, name: 0})
     with pytest.raises(SettingError, match=r"^seed: -1 is negative"):
-        train_offline(bc(), region, tmp_path, seed=-1, **SHORT)
+        trained(bc(), region, tmp_path, seed=-1, **SHORT)
     bad: dict[str, Any] = {"batch_size": 0, "target_update_interval": 0, "gamma": 1.5}
     for name, value in bad.items():
         with pytest.raises(SettingError, match=rf"^{name}: {value} is "):
-            train_offline(cql(**{name: value}), region, tmp_path, **SHORT)
+            trained(cql(**{name: value}), region, tmp_path, **SHORT)
     for hidden in ((), (16, 0)):
         with pytest.raises(SettingError, match="hidden"):
             cql(hidden=hidden)
     with pytest.raises(DatasetError, match="reward: 'mine'"):
-        train_offline(cql(), region, tmp_path, **{**SHORT, "reward": "mine"})
+        trained(cql(), region, tmp_path, **{**SHORT, "reward": "mine"})
     with pytest.raises(UnknownNameError, match="nobody/here-v0"):
-        train_offline(cql(), "nobody/here-v0", tmp_path / "none", **SHORT)
+        trained(cql(), "nobody/here-v0", tmp_path / "none", **SHORT)
     assert not (tmp_path / "config.json").exists()
     assert not (tmp_path / "none").exists()

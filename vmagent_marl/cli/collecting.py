@@ -18,6 +18,7 @@ from vmagent_marl.cli.options import (
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.files import check_writable
 
+OF_REPLAY = ("replay", "episodes", "seed", "window", "name")  # what goes with --replay
 Window = Literal["train", "validation", "test", "all"]  # as `windows` has them
 
 
@@ -26,9 +27,11 @@ def collect(
     policy: OneName = None,
     recipe: OneName = None,
     all: bool = False,  # the option's name on the command line
+    replay: Annotated[Path | None, arg(metavar="RUN")] = None,
     # None, where not given: beside a recipe nothing is given that it would not heed
     episodes: Annotated[int | None, arg(help_behavior_hint="(default: 20)")] = None,
     epsilon: Annotated[float | None, arg(help_behavior_hint="(default: 0)")] = None,
+    sampled: bool = False,
     seed: Annotated[int | None, arg(help_behavior_hint="(default: 0)")] = None,
     window: Annotated[Window | None, arg(help_behavior_hint="(default: train)")] = None,
     trace: TraceFile = None,
@@ -49,12 +52,15 @@ def collect(
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
-        policy: name of a heuristic, or a checkpoint (.pt).
+        policy: name of a heuristic or of a trained policy, or a checkpoint (.pt).
         recipe: `recovering/expert`, a file of them (`recovering`, `mine.yaml`), or one of its
             tiers (`mine.yaml/expert`); it decides everything but the trace itself.
         all: the data sets of every recipe on the shelf that are not here yet.
+        replay: the folder of a run of `train`: what its agent saw while it learned, by the
+            checkpoints of its validations, in order, each with the exploration of that time.
         episodes: how many.
         epsilon: probability of a random legal action in the place of the policy's.
+        sampled: draw a trained policy's answers by their probabilities, where it learned such.
         seed: from which the starts and all draws come.
         window: rows of the trace from which episodes are drawn.
         trace: a trace file in the place of the scenario's or recipe's own.
@@ -70,6 +76,7 @@ def collect(
     """
     from vmagent_marl.episodes import collect as build
     from vmagent_marl.episodes import recipe_for, write_card
+    from vmagent_marl.episodes.collecting.replay import BEHAVIOUR, replay_recipe
     from vmagent_marl.episodes.storage.minari_format import dataset_folder, dataset_id
 
     decided = {
@@ -82,6 +89,8 @@ def collect(
         "servers": servers,
         "set": set or None,
         "name": name,
+        "sampled": sampled or None,
+        "replay": replay,
     }
     given = [f"--{option}" for option, value in decided.items() if value is not None]
     if recipe is not None or all:
@@ -99,19 +108,36 @@ def collect(
             progress=not quiet,
         )
         return
-    if scenario is None or policy is None:
-        raise SettingError("what to record? give --scenario and --policy, or --recipe, or --all")
-    chosen = recipe_for(
-        scenario,
-        policy,
-        episodes=20 if episodes is None else episodes,
-        epsilon=epsilon or 0.0,
-        behaviour=name,
-        window=window or "train",
-        seed=seed or 0,
-        trace=trace,
-        fields=scenario_fields(None, servers, set),
-    )
+    number = 20 if episodes is None else episodes
+    if replay is not None:
+        clash = [option for option in given if option[2:] not in OF_REPLAY]
+        if clash or trace is not None:
+            told = ", ".join(clash or ["--trace"])
+            raise SettingError(f"{told}: the run of --replay decides: leave out all of these")
+        chosen = replay_recipe(
+            replay,
+            episodes=number,
+            behaviour=name or BEHAVIOUR,
+            window=window or "train",
+            seed=seed or 0,
+        )
+    elif scenario is None or policy is None:
+        raise SettingError(
+            "what to record? give --scenario and --policy, or --recipe, --replay or --all"
+        )
+    else:
+        chosen = recipe_for(
+            scenario,
+            policy,
+            episodes=number,
+            epsilon=epsilon or 0.0,
+            sampled=sampled,
+            behaviour=name,
+            window=window or "train",
+            seed=seed or 0,
+            trace=trace,
+            fields=scenario_fields(None, servers, set),
+        )
     check_writable(card)
     with blaming_options(trace, servers):
         played = chosen.load_scenario()

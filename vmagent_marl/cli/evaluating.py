@@ -37,7 +37,8 @@ def evaluate(
 
     Args:
         scenario: a name from `vmagent-marl list`, or the path of a YAML file.
-        policy: names of heuristics, or checkpoints (.pt); all, or none: every heuristic that fits.
+        policy: names of heuristics and trained policies, or checkpoints (.pt); all, or none: every
+            heuristic that fits.
         trace: a trace file in the place of the scenario's own.
         window: rows of the trace from which episodes are drawn.
         episodes: how many.

@@ -19,6 +19,8 @@ def list_all() -> None:
     console = Console()
     _print(console, "Scenarios", [(n, _about(n)) for n in catalog.names("scenarios")])
     _print(console, "Policies", [(name, about_policy(name)) for name in policy_names()])
+    trained = [(name, _card_line(name)) for name in catalog.names("checkpoints")]
+    _print(console, "Trained policies", trained)
     agents = [(name, f"{_clusters(each.many)}: {each.about}") for name, each in ALGORITHMS.items()]
     _print(console, "Agents", agents)
     recipes = [(file, each) for file in catalog.names("datasets") for each in load_recipes(file)]
@@ -47,6 +49,12 @@ def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
 def _about(scenario: str) -> str:
     data, _ = settings.read_mapping(catalog.find("scenarios", scenario))
     return str(data.get("description", ""))
+
+
+def _card_line(checkpoint: str) -> str:
+    """The line below the heading of a trained policy's card."""
+    card = catalog.find("checkpoints", checkpoint).with_suffix(".md")
+    return card.read_text(encoding="utf-8").split("\n\n")[1] if card.is_file() else ""
 
 
 def _purpose(program: str) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-import yaml
 from tyro.conf import arg
 
-from vmagent_marl.errors import ScenarioError, SettingError
-from vmagent_marl.settings import AS_GIVEN
+from vmagent_marl.errors import ScenarioError
+from vmagent_marl.settings import AS_GIVEN, read_changes
 
 # As they are named in the help; a type alone does not tell a name from a file.
 Name = Annotated[str, arg(metavar="NAME")]
@@ -25,15 +24,7 @@ def scenario_fields(
     trace: str | None, servers: int | None, changes: Sequence[str]
 ) -> dict[str, Any]:
     """Fields of a scenario from `--trace`, `--servers` and `--set name=value`."""
-    fields: dict[str, Any] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals or not name:
-            raise SettingError(f"--set {change}: is no change: write name=value")
-        try:
-            fields[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise SettingError(f"--set {change}: {value!r} is no value in YAML: mend it") from None
+    fields = read_changes(changes)
     if trace is not None:
         fields["trace"] = trace
     if servers is not None:

@@ -37,13 +37,13 @@ def copy(
     name: Annotated[Positional[str], arg(metavar="NAME")],
     to: Annotated[Positional[Path], arg(metavar="[FOLDER|FILE]")] = Path("."),
 ) -> None:
-    """Copy a program, scenario or recipe from its shelf, to change it.
+    """Copy a program, scenario, recipe or trained policy from its shelf, to change it.
 
     Args:
-        name: `offline/discrete_cql`, `scenarios/recovering`, `datasets/...`.
+        name: `offline/discrete_cql`, `scenarios/recovering`, `datasets/...`, `checkpoints/...`.
         to: a folder or a file that is not there yet.
     """
-    folder, _, stem = name.removesuffix(".py").removesuffix(".yaml").partition("/")
+    folder, _, stem = name.removesuffix(Path(name).suffix).partition("/")
     known = [f"{shelf}/{item}" for shelf in catalog.SHELVES for item in catalog.names(shelf)]
     if f"{folder}/{stem}" not in known:
         raise unknown_name("file", name, known)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import arg
 
-from vmagent_marl.cli.options import Name
+from vmagent_marl import catalog
+from vmagent_marl.cli.options import Name, blaming_options
 from vmagent_marl.errors import SettingError
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def compare(file: Path, window: Literal["validation", "test", "no"]) -> None:
 def _train(agent: str, settings: Settings, run: Run, out: Path) -> None:
     from vmagent_marl.train.online.algorithms import train_agent
 
-    compare(train_agent(agent, settings, out, progress=not run.quiet), run.compare)
+    with blaming_options(settings.trace, settings.servers):
+        file = train_agent(agent, settings, out, progress=not run.quiet)
+    compare(file, run.compare)
 
 
 def _first_read(words: list[str]) -> tuple[str | None, Path | None, list[str]]:
@@ -129,7 +132,8 @@ def _read_config(kind: type[Settings], agent: str, file: Path) -> dict[str, Any]
     if "imitate" in data:
         _check_imitates(kind, agent)
     for key in ("trace", "init"):  # as in a scenario's file, a path is relative to it
-        if isinstance(data.get(key), str):
+        shipped = key == "init" and data.get(key) in catalog.names("checkpoints")
+        if isinstance(data.get(key), str) and not shipped:
             data[key] = str(file.parent / data[key])
     built = settings.build(kind, with_numbers(kind, data), str(file), lines)
     return {key: getattr(built, key) for key in data}

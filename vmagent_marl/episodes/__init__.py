@@ -10,6 +10,7 @@ from vmagent_marl.episodes.collecting.family import collect_all
 from vmagent_marl.episodes.collecting.recipe import Player, Recipe, recipe_for, recipe_hash
 from vmagent_marl.episodes.collecting.recipe_file import load_recipe, load_recipes, recipe_names
 from vmagent_marl.episodes.collecting.reference import References, reference_scores
+from vmagent_marl.episodes.collecting.replay import replay_recipe
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.recording.record import Mixture, record
 
@@ -32,6 +33,7 @@ __all__ = [
     "recipe_names",
     "record",
     "reference_scores",
+    "replay_recipe",
     "write_card",
 ]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.files import replacing
+from vmagent_marl.policies.chances import chances_of, draw
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import ObservationLayout, Simulator
 from vmagent_marl.sim.rules import FULL
@@ -28,7 +29,6 @@ try:
         Network,
         NetworkShape,
         flat_body,
-        masked,
         with_identity,
     )
     from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
@@ -38,7 +38,9 @@ except ModuleNotFoundError as error:
     ) from None
 
 FORMAT = "vmagent_marl policy 1"
+CHECKPOINTS = "checkpoints"  # folder of a run, with one of each validation, by its step
 SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
+LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Training:
     gamma: float | None = None  # None: nothing was discounted
     dataset: tuple[str, ...] = ()  # ids; none for what learned online
     hints: int = 0  # the layout's, which older checkpoints have not
+    epsilon: float | None = None  # random answers at this step of a run; None: it is not of one
 
     @property
     def layout(self) -> ObservationLayout:
@@ -62,11 +65,28 @@ class Training:
 
 @dataclass(frozen=True)
 class NetworkPolicy:
-    """The legal action of the highest value or logit, the same network for every agent."""
+    """The legal action of the highest value or logit, the same network for every agent.
+
+    `sampled` draws by the softmax of the legal actions' logits instead, as actor-critics do while
+    they learn; with probability `epsilon` it is a random legal action, as learners of values have
+    it. Then the log-probability is that of the answer, whichever way it was come to.
+    """
 
     name: str
     network: Network
     training: Training
+    epsilon: float = 0.0
+    sampled: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a share of noise that is none, and to take values for logits."""
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
+        if self.sampled and self.training.algorithm not in LOGITS:
+            raise PolicyError(
+                f"policy {self.name!r}: {self.training.algorithm} learned values, which are no "
+                "probabilities: leave `sampled` out, or give an epsilon"
+            )
 
     @property
     def needs(self) -> Needs:
@@ -78,26 +98,38 @@ class NetworkPolicy:
     def act(
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """See `Policy.act`; it draws nothing. Raises `PolicyError` for another layout."""
-        if not self._plays(batch.layout):
-            raise PolicyError(
-                f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
-                f"plays {_described(batch.layout)}: give the game it was trained on "
-                f"({self.training.scenario.get('name')!r}), or train it anew"
-            )
-        with torch.inference_mode(), one_thread():
-            features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
-            values = self.network(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-            values = masked(values, torch.tensor(batch.mask)).numpy()
-        actions = values.argmax(axis=2)  # numpy's takes the lowest of equals, torch's any
+        """See `Policy.act`. Raises `PolicyError` for another layout."""
+        if self.sampled or self.epsilon:
+            return draw(self.chances(batch), keys)
+        actions = self._values(batch).argmax(axis=2)  # numpy's takes the lowest of equals
         return actions, np.zeros(actions.shape)
 
-    def _plays(self, layout: ObservationLayout) -> bool:
-        """Whether the network reads observations of this layout."""
+    def chances(self, batch: Simulator) -> NDArray[np.float64]:
+        """(B, K, A) the probability of every answer."""
+        values = self._values(batch)
+        return chances_of(values, batch.mask, sampled=self.sampled, epsilon=self.epsilon)
+
+    def _values(self, batch: Simulator) -> NDArray[np.float32]:
+        """(B, K, A) of legal actions, and `ILLEGAL` for the others."""
+        self.check_layout(batch.layout)
+        with torch.inference_mode(), one_thread():
+            features = with_identity(torch.tensor(batch.observation), self.network.shape.identities)
+            mask = torch.tensor(batch.mask)
+            values = self.network.legal(features.flatten(0, 1), mask.flatten(0, 1))
+            legal: NDArray[np.float32] = values.view(mask.shape).numpy()
+        return legal
+
+    def check_layout(self, layout: ObservationLayout) -> None:
+        """Raise `PolicyError` where the network reads other observations than of this layout."""
         learned = self.training.layout
         if self.network.shape.kind == "servers":
             learned = replace(learned, servers=layout.servers)
-        return layout == learned
+        if layout != learned:
+            raise PolicyError(
+                f"policy {self.name!r} was trained for {_described(self.training.layout)} and "
+                f"plays {_described(layout)}: give the game it was trained on "
+                f"({self.training.scenario.get('name')!r}), or train it anew"
+            )
 
 
 def network_shape(
@@ -130,13 +162,19 @@ def new_critic(shape: NetworkShape) -> nn.Module:
 
 def save_policy(path: Path, network: Network, training: Training) -> None:
     """Write a checkpoint; for equal ones equal bytes, whole or not at all."""
-    content = {
-        "format": FORMAT,
-        "network": network.shape.as_dict(),
-        "training": {**asdict(training), "dataset": list(training.dataset)},
-        "weights": network.state_dict(),
-    }
-    save_tensors(path, content)
+    _write(path, policy_bytes(network, training))
+
+
+def policy_bytes(network: Network, training: Training) -> bytes:
+    """What `save_policy` writes."""
+    return _bytes_of(
+        {
+            "format": FORMAT,
+            "network": network.shape.as_dict(),
+            "training": {**asdict(training), "dataset": list(training.dataset)},
+            "weights": network.state_dict(),
+        }
+    )
 
 
 def load_policy(path: Path) -> NetworkPolicy:
@@ -165,10 +203,18 @@ def load_policy(path: Path) -> NetworkPolicy:
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; `VmagentError` where that fails, and the old file stays."""
+    _write(path, _bytes_of(content))
+
+
+def _bytes_of(content: dict[str, Any]) -> bytes:
     whole = io.BytesIO()  # torch names the file in what it writes, and hides the system's errors
     torch.save(content, whole)
+    return whole.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
     with replacing(path) as unfinished:
-        unfinished.write_bytes(whole.getbuffer())
+        unfinished.write_bytes(content)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class Network(nn.Module):
 
     shape: NetworkShape
 
+    def legal(self, features: Tensor, mask: Tensor) -> Tensor:
+        """The same (N, actions), and `ILLEGAL` where the mask (N, actions) is 0."""
+        return masked(self(features), mask)
+
 
 class FlatNetwork(Network):
     """Linear layers over all features alike."""

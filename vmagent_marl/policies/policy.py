@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.sim import Simulator
+from vmagent_marl.sim import ObservationLayout, Simulator
 
 Needs = Literal["own servers", "summaries", "lifetimes", "summaries and lifetimes", "everything"]
 
@@ -35,4 +35,13 @@ class Policy(Protocol):
         self, batch: Simulator, keys: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Plans and their log-probabilities."""
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A policy that plays games of one layout alone."""
+
+    def check_layout(self, layout: ObservationLayout) -> None:
+        """Raise `PolicyError` for another layout."""
         ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from vmagent_marl import catalog
 from vmagent_marl.errors import PolicyError, unknown_name
 from vmagent_marl.policies.choosing import ACCEPT_ALWAYS
 from vmagent_marl.policies.heuristics import (
@@ -13,8 +15,9 @@ from vmagent_marl.policies.heuristics import (
     PASSING,
     Heuristic,
 )
-from vmagent_marl.policies.policy import Policy
+from vmagent_marl.policies.policy import Fitted, Policy
 from vmagent_marl.scenario import Scenario
+from vmagent_marl.sim.layout import layout_of
 
 ABOUT = {
     "first-fit": "the lowest slot that fits",
@@ -43,6 +46,7 @@ ABOUT = {
 }
 DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month
 CHECKPOINT = ".pt"
+SHELF = "checkpoints"
 
 
 def policy_names(scenario: Scenario | None = None) -> list[str]:
@@ -63,25 +67,36 @@ def about_policy(name: str) -> str:
     return ABOUT[name]
 
 
-def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
-    """A policy by name, or a trained one from a checkpoint's path.
+def checkpoint_file(name: str) -> Path | None:
+    """Where a trained policy is, by its path or its name on the shelf; None: it is no such."""
+    if name.endswith(CHECKPOINT):
+        return Path(name)
+    known = name not in PACKING and name in catalog.names(SHELF)
+    return catalog.find(SHELF, name) if known else None
+
+
+def make_policy(name: str, *, epsilon: float = 0.0, sampled: bool = False) -> Policy:
+    """A policy by name: a heuristic, or a trained one of the shelf or by its checkpoint's path.
 
     `first-fit` and the other packing rules take whatever fits; `cheapest-first` and the other
     passing rules pack by server best fit, or by another rule named behind a plus:
     `cheapest-first+best-fit`. `epsilon` mixes random legal actions in.
+    `sampled` draws a trained policy's answers by their probabilities, where it learned such.
     """
-    if name.endswith(CHECKPOINT):
+    label = name if epsilon == 0.0 else f"{name}-epsilon-{epsilon:g}"
+    file = checkpoint_file(name)
+    if file is not None:
         from vmagent_marl.policies.checkpoint import load_policy
 
-        if epsilon:
-            raise PolicyError(f"{name}: a checkpoint takes no epsilon: leave it out")
-        return load_policy(Path(name))
-    label = name if epsilon == 0.0 else f"{name}-epsilon-{epsilon:g}"
+        label += "-sampled" if sampled else ""
+        return replace(load_policy(file), name=label, epsilon=epsilon, sampled=sampled)
+    if sampled:
+        raise PolicyError(f"{name}: has no probabilities to draw by: leave `sampled` out")
     passing, plus, packing = name.partition("+")
     if not plus and passing in PACKING:
         return Heuristic(label, PACKING[passing], ACCEPT_ALWAYS, epsilon)
     if passing not in PASSING:
-        raise unknown_name("policy", name, policy_names())
+        raise unknown_name("policy", name, [*policy_names(), *catalog.names(SHELF)])
     if plus and packing not in PACKING:
         raise unknown_name("packing rule", packing, PACKING)
     if packing == "random":
@@ -90,7 +105,7 @@ def make_policy(name: str, *, epsilon: float = 0.0) -> Policy:
 
 
 def check_policy(policy: Policy, scenario: Scenario) -> None:
-    """Raise `PolicyError` where a policy needs what the scenario does not tell."""
+    """Raise `PolicyError` where a policy does not go with what the scenario tells."""
     if policy.needs.startswith("summaries") and scenario.summaries == "none":
         raise PolicyError(
             f"policy {policy.name!r} reads summaries and scenario {scenario.name!r} publishes "
@@ -102,6 +117,8 @@ def check_policy(policy: Policy, scenario: Scenario) -> None:
             f"policy {policy.name!r} reads lifetime hints and scenario {scenario.name!r} gives "
             "none: set `hints: exact`, or choose another policy"
         )
+    if isinstance(policy, Fitted):
+        policy.check_layout(layout_of(scenario.rules()))
 
 
 def _goes_with(name: str, scenario: Scenario) -> bool:

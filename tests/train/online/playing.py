@@ -10,12 +10,12 @@ from train.online.region_puzzle import PUZZLE
 
 from vmagent_marl.policies.checkpoint import NetworkPolicy, Training
 from vmagent_marl.train.online.learner import Learner
-from vmagent_marl.train.online.run import drawing_from
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.value_decomposition import (
     ValueDecomposition,
     ValueDecompositionLearner,
 )
+from vmagent_marl.train.running import drawing_from
 from vmagent_marl.train.validation import Validation
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from train.learners import cql
+from train.learners import cql, trained
 from train.online.off_policy_runs import SOLVES, drawn_by, learner, train, weights
 from train.recordings import record
 
@@ -16,7 +16,6 @@ from vmagent_marl.errors import PolicyError, SettingError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.scenario import load_scenario
-from vmagent_marl.train.offline.learning import train_offline
 from vmagent_marl.train.online.off_policy import OffPolicyLearner
 from vmagent_marl.train.validation import Validation
 
@@ -159,7 +158,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
 def test_a_run_begins_from_what_was_learned_offline(tmp_path: Path) -> None:
     data = record("tiny/random-v0", load_scenario("tiny"), [make_policy("random")], 4)
     told: dict[str, Any] = {"validate_every": 10, "validation_episodes": 2, "progress": False}
-    offline = train_offline(cql(hidden=(8, 8)), data, tmp_path / "offline", steps=10, **told)
+    offline = trained(cql(hidden=(8, 8)), data, tmp_path / "offline", steps=10, **told)
     given = weights(offline)
     for algorithm in ("dqn", "sac"):
         fields = {"init": str(offline), "network": "flat"}

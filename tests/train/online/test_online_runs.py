@@ -60,8 +60,11 @@ def test_a_run_leaves_its_policies_its_curve_and_its_settings(
     file = train_agent(agent, short(agent, scenario), tmp_path / "run", progress=False)
     assert file == tmp_path / "run" / "policy.pt"
     names = {each.name for each in file.parent.iterdir()} - {"tensorboard"}
-    assert names == {"policy.pt", "last.pt", "curve.csv", "config.json", "resume.pt"}
+    kept = {"policy.pt", "last.pt", "curve.csv", "config.json", "resume.pt", "checkpoints"}
+    assert names == kept
     rows = rows_of(file.parent)
+    steps = [int(each.stem) for each in sorted((file.parent / "checkpoints").iterdir())]
+    assert steps == [int(row["step"]) for row in rows]
     assert rows[0]["step"] == "0"
     assert int(rows[-1]["step"]) >= 400
     assert all(row["entropy"] for row in rows[1:])

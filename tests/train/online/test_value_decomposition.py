@@ -15,13 +15,14 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import load_policy, load_tensors, save_tensors
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
-from vmagent_marl.train.online.run import drawing_from, train_online
+from vmagent_marl.train.online.run import train_online
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.value_cases import IQL, QMIX, VDN
 from vmagent_marl.train.online.value_decomposition import (
     ValueDecomposition,
     ValueDecompositionLearner,
 )
+from vmagent_marl.train.running import drawing_from
 
 ALL = [IQL, VDN, QMIX]
 LAST_MINUTE = 0.01  # the best plans also take what pays for an episode's last seconds alone

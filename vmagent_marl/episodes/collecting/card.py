@@ -68,6 +68,7 @@ def _made(own: Mapping[str, Any]) -> str:
             f"- Made with {versions}",
             "",
             *_players(recipe, own["statistics"]["component_episodes"]),
+            *_checkpoints(own.get("checkpoints", {})),
         ]
     )
 
@@ -76,7 +77,7 @@ def _players(recipe: Mapping[str, Any], played: Mapping[str, int]) -> list[str]:
     """A table of who played what share of it."""
     total = sum(player["weight"] for player in recipe["policies"])
     rows = [
-        f"| {i} | `{player['name']}` | {player['epsilon']:g} | {player['weight'] / total:.2f} |"
+        f"| {i} | {_player(player)} | {player['epsilon']:g} | {player['weight'] / total:.2f} |"
         for i, player in enumerate(recipe["policies"])
     ]
     if recipe.get("per") == "step":
@@ -84,7 +85,22 @@ def _players(recipe: Mapping[str, Any], played: Mapping[str, int]) -> list[str]:
         return ["Each answer is given by one of these, drawn anew:", "", *head, *rows]
     rows = [f"{row} {played.get(str(i), 0)} |" for i, row in enumerate(rows)]
     head = ["| component | policy | epsilon | share | episodes |", "|---|---|---|---|---|"]
+    if recipe.get("per") == "stretch":
+        head = ["Each plays its share of the episodes, one after the other:", "", *head]
     return [*head, *rows]
+
+
+def _player(player: Mapping[str, Any]) -> str:
+    drawn = ", drawn by its probabilities" if player.get("sampled") else ""
+    return f"`{player['name']}`{drawn}"
+
+
+def _checkpoints(digests: Mapping[str, str]) -> list[str]:
+    """What was in the files of trained policies."""
+    if not digests:
+        return []
+    rows = [f"| `{name}` | `{digest}` |" for name, digest in digests.items()]
+    return ["", "| checkpoint | sha256 |", "|---|---|", *rows]
 
 
 def _holds(held: Mapping[str, Any]) -> str:

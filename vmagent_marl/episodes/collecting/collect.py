@@ -21,7 +21,7 @@ from vmagent_marl.episodes.collecting.block import (
     write_packed,
 )
 from vmagent_marl.episodes.collecting.coverage import Tally, joined, statistics
-from vmagent_marl.episodes.collecting.recipe import Recipe, recipe_hash
+from vmagent_marl.episodes.collecting.recipe import Recipe, checkpoint_digest, recipe_hash
 from vmagent_marl.episodes.collecting.recipe_file import load_recipe
 from vmagent_marl.episodes.collecting.reference import ReferenceGame, enough_episodes
 from vmagent_marl.episodes.recording.episode import Episode
@@ -244,6 +244,7 @@ def _finish(
     assert course.tally is not None  # there is a block
     references = course.references()
     returns = references["returns"]
+    digests = {player.name: checkpoint_digest(player.name) for player in recipe.policies}
     own = {
         "recipe": recipe.as_dict(),
         "recipe_hash": key,
@@ -252,6 +253,7 @@ def _finish(
         "window": recipe.window,
         "seed": recipe.seed,
         "policies": [player.name for player in recipe.policies],
+        "checkpoints": {name: digest for name, digest in digests.items() if digest is not None},
         "versions": {package: version_of(package) for package in VERSIONS},
         "references": references,
         "statistics": statistics(course.tally, layout_of(scenario.rules())),

@@ -16,8 +16,8 @@ from vmagent_marl.episodes.recording.blend import by_step
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies import check_policy, make_policy
-from vmagent_marl.policies.registry import CHECKPOINT
+from vmagent_marl.policies import Policy, check_policy, make_policy
+from vmagent_marl.policies.registry import CHECKPOINT, checkpoint_file
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.trace import Trace
 from vmagent_marl.trace.source import SYNTHETIC
@@ -32,9 +32,14 @@ Field = Scalar | dict[str, Scalar] | tuple[Scalar | dict[str, Scalar], ...]
 class Player:
     """One policy of a mixture."""
 
-    name: str  # of a heuristic, or the path of a checkpoint
+    name: str  # of a heuristic or a trained policy that ships, or the path of a checkpoint
     epsilon: float = 0.0  # probability of a random legal action instead of its own
     weight: float = 1.0  # how often it plays an episode (or answers), compared with the others
+    sampled: bool = False  # whether a trained policy's answers are drawn by their probabilities
+
+    def policy(self) -> Policy:
+        """Who plays."""
+        return make_policy(self.name, epsilon=self.epsilon, sampled=self.sampled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,9 @@ class Recipe:
     behaviour: str  # the tier's name, last part of the id: vmagent/<scenario>/<behaviour>-v0
     policies: tuple[Player, ...]
     episodes: int
-    per: Literal["episode", "step"] = "episode"  # for which one of the policies is drawn
+    per: Literal["episode", "step", "stretch"] = "episode"
+    """For which one of the policies is drawn. By the stretch none is: each plays its share of the
+    episodes, one after the other."""
     description: str = ""
     window: Window = "train"
     seed: int = 0
@@ -76,12 +83,15 @@ class Recipe:
 
     def mixture(self, scenario: Scenario) -> Mixture:
         """The policies; raises `PolicyError` for one that the scenario cannot be played by."""
-        policies = tuple(
-            make_policy(player.name, epsilon=player.epsilon) for player in self.policies
-        )
+        policies = tuple(player.policy() for player in self.policies)
         for policy in policies:
             check_policy(policy, scenario)
-        mixture = Mixture(policies, tuple(player.weight for player in self.policies))
+        return self.mixed(policies)
+
+    def mixed(self, policies: tuple[Policy, ...]) -> Mixture:
+        """The mixture of these in the places of the recipe's own."""
+        weights = tuple(player.weight for player in self.policies)
+        mixture = Mixture(policies, weights, self.episodes if self.per == "stretch" else None)
         return by_step(mixture) if self.per == "step" else mixture
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def recipe_for(
     *,
     episodes: int,
     epsilon: float = 0.0,
+    sampled: bool = False,
     behaviour: str | None = None,
     window: str = "train",
     seed: int = 0,
@@ -107,8 +118,9 @@ def recipe_for(
         Recipe,
         {
             "scenario": scenario,
-            "behaviour": behaviour or behaviour_name(policy, epsilon, fields=fields, trace=trace),
-            "policies": [{"name": policy, "epsilon": epsilon}],
+            "behaviour": behaviour
+            or behaviour_name(policy, epsilon, sampled=sampled, fields=fields, trace=trace),
+            "policies": [{"name": policy, "epsilon": epsilon, "sampled": sampled}],
             "episodes": episodes,
             "window": window,
             "seed": seed,
@@ -123,6 +135,7 @@ def behaviour_name(
     policy: str,
     epsilon: float = 0.0,
     *,
+    sampled: bool = False,
     fields: Mapping[str, Any] | None = None,
     trace: str | None = None,
 ) -> str:
@@ -134,6 +147,7 @@ def behaviour_name(
     'first-fit-servers-3-on-month'
     """
     parts = ["noisy"] if epsilon else []
+    parts += ["sampled"] if sampled else []
     parts.append(Path(policy).stem if policy.endswith(CHECKPOINT) else policy)
     parts += [f"{key} {json.dumps(value)}" for key, value in sorted((fields or {}).items())]
     if trace is not None:
@@ -149,9 +163,7 @@ def recipe_hash(recipe: Recipe, scenario: Scenario, trace: Trace) -> str:
     played = scenario.as_dict()
     for key in ("description", "trace"):
         played.pop(key)
-    players = [
-        {**dataclasses.asdict(player), "name": _content(player.name)} for player in recipe.policies
-    ]
+    players = [_decides(player) for player in recipe.policies]
     decides = {
         "format": FORMAT,
         "version": version_of("vmagent-marl"),
@@ -166,8 +178,17 @@ def recipe_hash(recipe: Recipe, scenario: Scenario, trace: Trace) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def _content(name: str) -> str:
+def checkpoint_digest(name: str) -> str | None:
+    """sha256 (hex) of a trained policy's file; None for a heuristic, or where there is no file."""
+    file = checkpoint_file(name)
+    if file is None or not file.is_file():
+        return None
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _decides(player: Player) -> dict[str, Any]:
     """A checkpoint by its digest, a heuristic by its name."""
-    if name.endswith(CHECKPOINT) and Path(name).is_file():
-        return hashlib.sha256(Path(name).read_bytes()).hexdigest()
-    return name
+    plain = dataclasses.asdict(player)
+    if not player.sampled:  # as it was before there was a choice
+        plain.pop("sampled")
+    return {**plain, "name": checkpoint_digest(player.name) or player.name}

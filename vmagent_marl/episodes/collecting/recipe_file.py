@@ -6,6 +6,8 @@ tiers:
   expert:                            # the recipe `recovering/expert`, which makes
     description: Server best fit.    # vmagent/recovering/expert-v0
     policies: [{name: server-best-fit}]
+  replay:
+    replay: runs/dqn                 # in the place of policies: what a learner saw, see `replay`
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from typing import Any
 
 from vmagent_marl import catalog, settings
 from vmagent_marl.episodes.collecting.recipe import Recipe
-from vmagent_marl.errors import SettingError, nearest, unknown_name
+from vmagent_marl.episodes.collecting.replay import replay_of
+from vmagent_marl.errors import SettingError, VmagentError, nearest, unknown_name
 from vmagent_marl.policies.registry import CHECKPOINT
 from vmagent_marl.trace.source import SYNTHETIC
 
 SHELF = "datasets"
+REPLAY = "replay"  # a key of a tier that names a run
 TIERS = "tiers"  # the key of a file below which they stand, by name
 _FIELDS = {field.name for field in dataclasses.fields(Recipe)} - {"behaviour"}
-_OF_FILE, _OF_TIER = {"scenario", "trace"}, {"description", "policies"}
+_OF_FILE, _OF_TIER = {"scenario", "trace"}, {"description", "policies", "replay"}
 _PATH = re.compile(r"(?P<file>.*\.ya?ml)(?:/(?P<tier>[^/]+))?")
 
 
@@ -117,7 +121,10 @@ def _recipes_of(file: Path) -> list[Recipe]:
                 f"{file}:{own[key]}: {above}.{key}: belongs to all tiers: write it at the top of "
                 "the file, or another file"
             )
-        _refuse_unknown(own, _FIELDS - _OF_FILE, str(file), own, f"{above}: ")
+        _refuse_unknown(own, _FIELDS - _OF_FILE | {REPLAY}, str(file), own, f"{above}: ")
+        if REPLAY in own:
+            tier = _replayed(tier, file, own, f"{above}.{REPLAY}")
+            own |= dict.fromkeys(tier.keys() - own.keys(), own.pop(REPLAY))
         for key in ("policies", "episodes"):
             if key not in own and key not in shared:
                 raise SettingError(f"{file}:{line}: {above}: {key!r} is missing: add it")
@@ -125,6 +132,27 @@ def _recipes_of(file: Path) -> list[Recipe]:
         places = {**lines, "behaviour": line, **own}
         recipes.append(_beside(settings.build(Recipe, values, str(file), places), file.parent))
     return recipes
+
+
+def _replayed(
+    tier: Mapping[str, Any], file: Path, lines: Mapping[str, int], where: str
+) -> dict[str, Any]:
+    """A tier with the policies of the run that it replays, by paths relative to the file."""
+    for key in ("policies", "per"):
+        if key in tier:
+            raise SettingError(
+                f"{file}:{lines[key]}: {where}: the run says the {key}: leave it out"
+            )
+    run = tier[REPLAY]
+    if not isinstance(run, str):
+        raise SettingError(f"{file}:{lines[REPLAY]}: {where}: {run!r} is no folder: name a run's")
+    try:
+        said = replay_of(file.parent / run)
+    except VmagentError as error:
+        raise SettingError(f"{file}:{lines[REPLAY]}: {where}: {error}") from None
+    for player in said["policies"]:
+        player["name"] = str(Path(run, *Path(player["name"]).parts[-2:]))
+    return {**said, **{key: value for key, value in tier.items() if key != REPLAY}}
 
 
 def _refuse_unknown(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.errors import PolicyError
+from vmagent_marl.policies.chances import logarithms, uniforms
 from vmagent_marl.policies.choosing import RANDOM
 from vmagent_marl.policies.heuristics import Heuristic
 from vmagent_marl.policies.policy import Needs
@@ -65,9 +65,7 @@ class Blend:
             own = np.where(actions == planned, 1.0 - policy.epsilon, 0.0)
             chances += share * (own + policy.epsilon / legal)
         chances[~batch.running] = 1.0
-        # not numpy's logarithm, whose last bit hangs on the machine
-        logp = np.array([math.log(chance) for chance in chances.ravel().tolist()])
-        return actions, logp.reshape(keys.shape)
+        return actions, logarithms(chances)
 
     @property
     def _shares(self) -> list[float]:
@@ -75,12 +73,8 @@ class Blend:
 
     def _who(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """(B, K) which of them answers."""
-        bits = keys ^ WHO  # and then the finaliser of SplitMix64, as in `vmagent_marl.sim.draws`
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        uniform = ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
         upto = np.cumsum(self._shares)
-        drawn = np.searchsorted(upto, uniform * upto[-1], side="right")
+        drawn = np.searchsorted(upto, uniforms(keys ^ WHO) * upto[-1], side="right")
         who: NDArray[np.int64] = np.minimum(drawn, len(self.policies) - 1)
         return who
 

@@ -30,10 +30,15 @@ COMPONENT = 1  # sets the draw of the component apart from that of the episode's
 
 @dataclass(frozen=True)
 class Mixture:
-    """Policies of which each episode is played by one, drawn from (seed, number) by the weights."""
+    """Policies of which each episode is played by one, drawn from (seed, number) by the weights.
+
+    Of so many `episodes`, where they are given, nothing is drawn: each policy plays its share of
+    their numbers, one after the other.
+    """
 
     policies: tuple[Policy, ...]
     weights: tuple[float, ...]  # above 0, one a policy; only their ratios count
+    episodes: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that are none."""
@@ -48,6 +53,9 @@ class Mixture:
     def component(self, seed: int, number: int) -> int:
         """Which of the policies plays this episode."""
         upto = np.cumsum(self.weights)
+        if self.episodes is not None:
+            draw = (number + 0.5) / self.episodes * upto[-1]
+            return min(int(np.searchsorted(upto, draw, side="right")), len(self.policies) - 1)
         draw = np.random.default_rng((seed, number, COMPONENT)).random() * upto[-1]
         return min(int(np.searchsorted(upto, draw, side="right")), len(self.policies) - 1)
 

@@ -14,7 +14,6 @@ from vmagent_marl import settings
 from vmagent_marl.episodes.collecting.coverage import statistics
 from vmagent_marl.episodes.collecting.recipe import Recipe
 from vmagent_marl.episodes.collecting.reference import RANDOM
-from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.episodes.storage.versions import version_of
 from vmagent_marl.episodes.verifying.auditing import Auditor, Made
 from vmagent_marl.episodes.verifying.faults import Check, Faults, unlike
@@ -22,7 +21,7 @@ from vmagent_marl.episodes.verifying.reading import BROKEN
 from vmagent_marl.episodes.verifying.stored_form import columns_of
 from vmagent_marl.errors import DatasetError, VmagentError
 from vmagent_marl.policies import Policy, make_policy
-from vmagent_marl.policies.registry import CHECKPOINT
+from vmagent_marl.policies.registry import checkpoint_file
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
 
@@ -105,14 +104,9 @@ def _made(own: Mapping[str, Any], trace: str | None) -> Made:
         mixture = recipe.mixture(scenario)
         policies: tuple[Policy | None, ...] = mixture.policies
     else:
-        mixture = Mixture(
-            tuple(make_policy(RANDOM) for _ in recipe.policies),
-            tuple(player.weight for player in recipe.policies),
-        )
+        mixture = recipe.mixed(tuple(make_policy(RANDOM) for _ in recipe.policies))
         policies = tuple(
-            None
-            if player.name.endswith(CHECKPOINT)
-            else make_policy(player.name, epsilon=player.epsilon)
+            None if checkpoint_file(player.name) is not None else player.policy()
             for player in recipe.policies
         )
     return Made(

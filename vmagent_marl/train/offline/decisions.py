@@ -34,7 +34,7 @@ from vmagent_marl.episodes.storage.minari_format import (
     own_metadata,
     sha256_of,
 )
-from vmagent_marl.errors import DatasetError
+from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.train.offline.semi_markov import Recorded, Table, decided
 
 Reward = Literal["team", "own"]
@@ -60,6 +60,9 @@ class Decisions:
     clusters: int  # K
     scenario: dict[str, Any]  # as `scenario_from` takes it
     dataset: tuple[str, ...]  # ids
+    paid: Reward = "team"  # whose reward it is
+    gamma: float = 0.99  # discount a request
+    reward_scale: float = 1.0  # by which rewards were divided
 
     @cached_property
     def sha256(self) -> tuple[str, ...]:
@@ -67,9 +70,19 @@ class Decisions:
         return tuple(sha256_of(dataset_folder(name) / "data" / FILE) for name in self.dataset)
 
     @property
+    def inputs(self) -> int:
+        """F + K, or F for one cluster."""
+        return int(self.features.shape[1])
+
+    @property
     def actions(self) -> int:
         """A, of one agent."""
         return int(self.mask.shape[1])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How they were read, as plain values."""
+        return {"reward": self.paid, "gamma": self.gamma, "reward_scale": self.reward_scale}
 
 
 def read_decisions(
@@ -84,12 +97,16 @@ def read_decisions(
     `reward`: the team's mean, or each agent's own before sharing (what is best for each is not what
     is best for all). `reward_scale` divides the rewards; None takes the root mean square of the
     decisions' rewards, so that settings that serve one scenario serve another. Raises
-    `UnknownNameError` for an id that is not here, and `DatasetError` for data that this package did
-    not record or that do not go together.
+    `UnknownNameError` for an id that is not here, `DatasetError` for data that this package did not
+    record or that do not go together, and `SettingError` for a discount or scale that is none.
     """
     ids = (dataset,) if isinstance(dataset, str) else tuple(dataset)
     if reward not in get_args(Reward):
         raise DatasetError(f"reward: {reward!r} is none: choose 'team' or 'own'")
+    if reward_scale is not None and not reward_scale > 0:
+        raise SettingError(f"reward_scale: {reward_scale} is not positive: give more than 0")
+    if not 0.0 <= gamma <= 1.0:
+        raise SettingError(f"gamma: {gamma} is no discount: give 0 to 1")
     sets = [load_dataset(name) for name in ids]
     scenario = _scenario(ids, sets)
     with ExitStack() as stack:
@@ -131,6 +148,9 @@ def read_decisions(
         clusters=clusters,
         scenario=scenario,
         dataset=ids,
+        paid=reward,
+        gamma=gamma,
+        reward_scale=reward_scale,
     )
 
 

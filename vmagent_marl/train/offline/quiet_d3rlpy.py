@@ -34,9 +34,9 @@ try:
             DiscreteImitationLoss,
             DiscreteMeanQFunctionForwarder,
             Encoder,
-            compute_output_size,
         )
         from d3rlpy.models.torch.q_functions.base import QFunctionOutput
+        from d3rlpy.torch_utility import TorchMiniBatch
 except ModuleNotFoundError as error:
     raise VmagentError(
         f'offline learners need d3rlpy ({error}): in the checkout, pip install ".[offline]"'
@@ -61,8 +61,8 @@ __all__ = [
     "QFunctionFactory",
     "QFunctionOutput",
     "ReplayBuffer",
+    "TorchMiniBatch",
     "TransitionMiniBatch",
-    "compute_output_size",
     "register_encoder_factory",
     "register_learnable",
     "register_q_func_factory",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -23,6 +23,8 @@ class Settings:
     """A trace file in the place of the scenario's own."""
     servers: int | None = None
     """Of each cluster, in the place of the scenario's own."""
+    set: tuple[str, ...] = ()
+    """Other fields of the scenario, as name=value."""
     steps: int = 1_000_000
     """Requests decided, over all environments, rounded up to whole rounds of play. A finished run
     can be made longer; what falls as it goes (rates, epsilon) then follows the new length."""
@@ -44,7 +46,8 @@ class Settings:
     reward_scale: float = 1.0
     """Rewards are divided by it."""
     init: str | None = None
-    """A checkpoint of the same kind of network to begin from, from offline learning for one."""
+    """A checkpoint of the same kind of network to begin from: a file, or the name of one that
+    ships."""
     validate_every: int = 100_000
     """Steps between validations."""
     validation_episodes: int = 16
@@ -83,6 +86,16 @@ class Learner(Protocol):
 
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """Go on from there."""
+        ...
+
+
+@runtime_checkable
+class Explorer(Protocol):
+    """A learner that answers at random now and then."""
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random answers now."""
         ...
 
 

@@ -1,27 +1,30 @@
 """What every online run does with its learner: play and learn, validate, keep the best, go on.
 
 `<out>/policy.pt` is the checkpoint of the best validation, `last.pt` that of the last,
-`curve.csv` has a row for each validation, `config.json` what decides the outcome, `resume.pt` what
-a killed run goes on from: the same call again ends with the same policy as a run that was not
-killed. TensorBoard reads the folder, where it is installed.
+`checkpoints/` has one of each, by its step, with the exploration of that time (see
+`episodes.collecting.replay`), `curve.csv` has a row for each validation, `config.json` what decides
+the outcome, `resume.pt` what a killed run goes on from: the same call again ends with the same
+policy as a run that was not killed. TensorBoard reads the folder, where it is installed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from vmagent_marl.errors import PolicyError, SettingError
+from vmagent_marl import catalog
+from vmagent_marl.errors import PolicyError, SettingError, unknown_name
 from vmagent_marl.policies.checkpoint import (
+    CHECKPOINTS,
+    LOGITS,
     NetworkPolicy,
     Training,
     load_policy,
@@ -31,15 +34,16 @@ from vmagent_marl.policies.checkpoint import (
     save_tensors,
 )
 from vmagent_marl.policies.networks import NetworkShape
+from vmagent_marl.policies.registry import SHELF, checkpoint_file
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.settings import read_changes
 from vmagent_marl.train.online.imitation import imitate, teacher_of
-from vmagent_marl.train.online.learner import ActorSettings, Learner, Settings
+from vmagent_marl.train.online.learner import ActorSettings, Explorer, Learner, Settings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
+from vmagent_marl.train.running import board, drawing_from, find_device
 from vmagent_marl.train.validation import Validation
-
-LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
 
 
 def train_online(
@@ -67,7 +71,7 @@ def train_online(
 
 def scenario_of(settings: Settings) -> Scenario:
     """What a run plays; a trace's path is absolute, to be found from anywhere."""
-    fields: dict[str, Any] = {}
+    fields = read_changes(settings.set)
     if settings.trace is not None:
         fields["trace"] = str(Path(settings.trace).absolute())
     if settings.servers is not None:
@@ -93,7 +97,7 @@ class _Run:
             batch=settings.batch,
             siblings=getattr(settings, "siblings", 1),
             seed=settings.seed,
-            device=_device(settings.device),
+            device=find_device(settings.device),
         )
         self.stage, self.learner = stage, make(settings, stage)
         layout = stage.layout
@@ -125,7 +129,7 @@ class _Run:
         begun, before = time.monotonic(), self.learner.steps
         label = self.algorithm
         with (
-            _board(self.folder) as board,
+            board(self.folder) as tell,
             counter(
                 label, settings.steps, unit="steps", done=self.learner.steps, shown=progress
             ) as move,
@@ -147,7 +151,7 @@ class _Run:
                     gathered = []
                     for name, value in self.curve[-1].items():
                         if name != "step":
-                            board(name, value, self.learner.steps)
+                            tell(name, value, self.learner.steps)
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
@@ -164,6 +168,9 @@ class _Run:
             self.best = score.mean_return
             save_policy(self.folder / "policy.pt", network, self.training)
         save_policy(self.folder / "last.pt", network, self.training)
+        epsilon = learner.epsilon if isinstance(learner, Explorer) else 0.0
+        played = dataclasses.replace(self.training, epsilon=epsilon)
+        save_policy(self.folder / CHECKPOINTS / f"{learner.steps:09d}.pt", network, played)
         keys = dict.fromkeys(key for row in self.curve for key in row)
         table = [{key: row.get(key, "") for key in keys} for row in self.curve]
         write_table(self.folder / "curve.csv", table)
@@ -203,18 +210,9 @@ def check(settings: Settings) -> None:
 def _plain(settings: Settings) -> dict[str, Any]:
     values = asdict(settings)
     values.pop("device")  # where, not what
+    if not values["set"]:  # as runs of earlier versions have it, which go on
+        values.pop("set")
     return values
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingError(f"device: {name!r} cannot be used ({reason}): give cpu") from None
-    return name
 
 
 def _begin_from(file: str, learner: Learner, acts: bool) -> None:
@@ -222,7 +220,10 @@ def _begin_from(file: str, learner: Learner, acts: bool) -> None:
 
     Values serve as logits: the best action is the same. Logits are no values.
     """
-    policy = load_policy(Path(file))
+    found = checkpoint_file(file)
+    if found is None:
+        raise unknown_name("checkpoint", file, catalog.names(SHELF))
+    policy = load_policy(found)
     given, ours = policy.network, learner.network
     if policy.training.algorithm in LOGITS and not acts:
         raise PolicyError(
@@ -246,26 +247,3 @@ def _told(shape: NetworkShape) -> str:
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     told = [row for row in rows if row]  # what only warms up tells nothing
     return {name: float(np.mean([row[name] for row in told])) for name in told[0]} if told else {}
-
-
-@contextlib.contextmanager
-def drawing_from(*seed: int) -> Iterator[None]:
-    """Torch draws from these numbers; its global state is the caller's."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        yield
-
-
-@contextlib.contextmanager
-def _board(folder: Path) -> Iterator[Callable[[str, float, int], None]]:
-    """What writes figures for TensorBoard, or nothing where it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ModuleNotFoundError:
-        yield lambda name, value, step: None
-        return
-    writer = SummaryWriter(str(folder / "tensorboard"))
-    try:
-        yield writer.add_scalar
-    finally:
-        writer.close()

@@ -51,7 +51,7 @@ def home_page(library: Library) -> Any:
 
 
 def _play_form() -> Any:
-    policies = [name for name in policy_names()]
+    policies = [*policy_names(), *catalog.names("checkpoints")]
     return panel(
         "Play now",
         html.Div(
