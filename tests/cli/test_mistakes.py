@@ -73,7 +73,7 @@ def test_no_command_takes_any_option(capsys: pytest.CaptureFixture[str], leaf: s
         (
             "run offline/behaviour_cloning",
             "--dataset a/b-v0 --out c --hidden 3 x",
-            "'x' is no whole number: give e.g. 64 64",
+            "'x' is no whole number: give e.g. 32 32",
         ),
         ("evaluate", "--scenario tiny --window tst", "'tst' is no choice: did you mean 'test'?"),
         ("evaluate", "--scenario tiny --servers", "has too few values: give --servers N"),
