@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find vmagent_marl scenarios datasets checkpoints collectors offline -type f -not -path '*/__pycache__/*')
 export OMP_NUM_THREADS ?= 1  # the networks are small: more threads only fight for the cores
 
-.PHONY: help install demo test test-libraries lint docs bench bench-online clean
+.PHONY: help install demo test test-libraries lint docs bench bench-online bench-offline clean
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -54,6 +54,10 @@ bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 
 bench-online: $(INSTALLED)  ## a shipped policy, trained anew and compared (minutes)
 	$(BIN)/python benchmarks/online.py --write benchmarks/results.md
+
+bench-offline: $(INSTALLED)  ## offline algorithms and estimates of their values, likewise (minutes)
+	$(BIN)/python benchmarks/offline.py --write benchmarks/results.md
+	$(BIN)/python benchmarks/estimation.py --write benchmarks/results.md
 
 clean:  ## remove what was set up and made
 	rm -rf $(VENV) runs dist site

@@ -1,4 +1,4 @@
-"""Calls whose process is killed; a module, so that other processes find it."""
+"""Calls whose process is killed, and what is left; a module, so that other processes find it."""
 
 from __future__ import annotations
 
@@ -42,16 +42,31 @@ def slept(file: Path, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def ray_or_skip() -> Any:
-    """Ray, where it is installed and may be started.
+def runs(process: int) -> bool:
+    """Whether there is such a process."""
+    return _told_of(process)[0] not in ("gone", "Z")
 
-    Its driver ends the whole process, the tests' too, where it cannot reach what it has just
-    started; on a busy machine that happens, and so these tests are for whoever runs them by hand.
-    """
-    import pytest  # not where Ray's processes load this
 
-    if os.environ.get("CI"):
-        pytest.skip("Ray may end the process that starts it: unset CI", allow_module_level=True)
-    return pytest.importorskip(
-        "ray", reason="ray is not installed: pip install vmagent-marl[distributed]"
-    )
+def of_session(session: int) -> list[int]:
+    """The processes of a session that run."""
+    every = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [each for each in every if runs(each) and _told_of(each)[3:4] == [str(session)]]
+
+
+def _told_of(process: int) -> list[str]:
+    """State, parent, group, session ..., as in `man proc_pid_stat`."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["gone"]
+
+
+def soon(holds: object, seconds: float = 20.0) -> bool:
+    """Whether what is called holds before the time is over."""
+    assert callable(holds)
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

@@ -108,6 +108,20 @@ def test_reset_without_seed_goes_on_to_the_next_episode():
     assert (env.state() == first).all()
 
 
+def test_a_reset_that_is_refused_leaves_the_game_as_it_was():
+    env, same = vm.parallel_env("region-prices", seed=3), vm.parallel_env("region-prices", seed=3)
+    for each in (env, same):
+        each.reset()
+    for options in ({"start": -1}, {"start": 5, "stop": 4}, {"start": 0, "number": "five"}):
+        before = env.state().tobytes()
+        with pytest.raises((ScenarioError, ValueError)):
+            env.reset(seed=8, options=options)
+        assert env.state().tobytes() == before
+    for each in (env, same):
+        each.reset()
+    assert env.state().tobytes() == same.state().tobytes()
+
+
 def test_observations_do_not_change_later():
     env = vm.parallel_env("region-prices", mask_in="both")
     observations, infos = env.reset(seed=0)

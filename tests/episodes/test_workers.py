@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
@@ -14,16 +13,18 @@ from typing import Any
 import deadly
 import minari
 import pytest
+from apart import Ended, called_apart
 
 from vmagent_marl.episodes import Player, Recipe, collect, recipe_for
 from vmagent_marl.episodes import collect as collecting
+from vmagent_marl.episodes.collecting import reference
 from vmagent_marl.episodes.collecting.recipe import recipe_hash
+from vmagent_marl.episodes.storage.hdf5_writer import HDF5Writer
 from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder, sha256_of
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.parallel import in_turn
 
 MODULE = sys.modules[collecting.__module__]
-TESTS = Path(__file__).parent.parent
 ONE = recipe_for("recovering", "best-fit", epsilon=0.1, episodes=8, fields={"servers": 2})
 MANY = Recipe(
     scenario="region-prices",
@@ -32,48 +33,57 @@ MANY = Recipe(
     episodes=5,
     fields={"servers": 2, "horizon": 60},
 )
-RUN_KILLED = """
-import os, signal, sys
-from vmagent_marl.episodes import Player, Recipe, collect
-from vmagent_marl.episodes.collecting import reference
-from vmagent_marl.episodes.storage.hdf5_writer import HDF5Writer
 
-sys.modules[collect.__module__].BLOCK_EPISODES = 2
-reference.FEWEST, reference.TRANSITIONS = 2, 1000
-add, written = HDF5Writer.add, []
 
-def killed_at_the_fifth(writer, episode):
-    written.append(episode)
-    if len(written) == 5:
-        os.killpg(0, signal.SIGKILL)
-    add(writer, episode)
+def killed_at_the_fifth(recipe: Recipe, how: dict[str, Any]) -> None:
+    """Of its episodes, with all that this process began."""
+    MODULE.BLOCK_EPISODES = 2
+    reference.FEWEST, reference.TRANSITIONS = 2, 1000
+    add: Any = HDF5Writer.add
+    written: list[Any] = []
 
-HDF5Writer.add = killed_at_the_fifth
-collect({recipe!r}, progress=False, **{how!r})
-"""
+    def last(writer: HDF5Writer, episode: Any) -> None:
+        written.append(episode)
+        if len(written) == 5:
+            os.killpg(0, signal.SIGKILL)
+        add(writer, episode)
+
+    HDF5Writer.add = last  # type: ignore[method-assign]
+    collect(recipe, progress=False, **how)
+
+
+def one_killed(recipe: Recipe, how: dict[str, Any], mark: Path) -> None:
+    """Another process that records is killed once."""
+    MODULE.BLOCK_EPISODES = 2
+    reference.FEWEST, reference.TRANSITIONS = 2, 1000
+    MODULE.in_turn = changing(
+        "episodes 2 to 3", lambda call: partial(deadly.killed_first, mark, call)
+    )
+    collect(recipe, progress=False, overwrite=True, **how)
+
+
+def changing(name: str, change: Callable[[Callable[[], Any]], Any]) -> Callable[..., Any]:
+    """`in_turn` with the work of this name done in another way."""
+
+    def instead(work: dict[str, Callable[[], Any]], **how: Any) -> Generator[Any, None, None]:
+        assert name in work
+        return in_turn({**work, name: change(work[name])}, **how)
+
+    return instead
 
 
 def digest(name: str) -> str:
     return sha256_of(dataset_folder(name) / "data" / FILE)
 
 
+def installed(how: dict[str, Any]) -> None:
+    if "ray" in how:
+        pytest.importorskip("ray", reason="pip install vmagent-marl[distributed]")
+
+
 @pytest.fixture(autouse=True)
 def blocks_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
     monkeypatch.setattr(MODULE, "BLOCK_EPISODES", 2)
-    monkeypatch.setenv("PYTHONPATH", path)  # where Ray's processes look for `deadly`
-
-
-def changed(
-    monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Callable[[], Any]], Any]
-) -> None:
-    """Have the work of this name done in another way."""
-
-    def instead(work: dict[str, Callable[[], Any]], **how: Any) -> Generator[Any, None, None]:
-        assert name in work
-        return in_turn({**work, name: change(work[name])}, **how)
-
-    monkeypatch.setattr(MODULE, "in_turn", instead)
 
 
 @pytest.mark.parametrize(
@@ -82,26 +92,21 @@ def changed(
     ids=["one cluster", "many", "many on ray"],
 )
 def test_a_killed_worker_changes_no_byte(
-    recipe: Recipe,
-    how: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    recipe: Recipe, how: dict[str, Any], tmp_path: Path
 ) -> None:
-    if "ray" in how:
-        deadly.ray_or_skip()
-    serial = digest(collect(recipe, progress=False))
+    installed(how)
+    name = collect(recipe, progress=False)
+    serial = digest(name)
     mark = tmp_path / "mark"
-    changed(monkeypatch, "episodes 2 to 3", lambda call: partial(deadly.killed_first, mark, call))
-    assert digest(collect(recipe, progress=False, overwrite=True, **how)) == serial
+    called = called_apart(one_killed, recipe, how, mark)
+    assert digest(name) == serial
     assert mark.exists()
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "a worker was killed: begun anew from episodes" in err
+    assert called.out == ""
+    assert "a worker was killed: begun anew from episodes" in called.err
 
 
 def test_what_is_killed_every_time_is_one_error_and_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    changed(monkeypatch, "episodes 4 to 5", lambda call: deadly.killed)
+    monkeypatch.setattr(MODULE, "in_turn", changing("episodes 4 to 5", lambda _: deadly.killed))
     message = r"noisy-.*-v0: episodes 4 to 5: its process was killed 3 times.* wait in .*partial$"
     with pytest.raises(DatasetError, match=message):
         collect(ONE, progress=False, workers=2)
@@ -124,13 +129,10 @@ def test_what_is_killed_every_time_is_one_error_and_waits(monkeypatch: pytest.Mo
 def test_a_run_killed_with_its_workers_goes_on(
     how: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if "ray" in how:
-        deadly.ray_or_skip()
-    program = RUN_KILLED.format(recipe=ONE, how=how)
-    run = subprocess.run(
-        [sys.executable, "-c", program], timeout=120, check=False, start_new_session=True
-    )
-    assert run.returncode == -signal.SIGKILL
+    installed(how)
+    with pytest.raises(Ended) as ended:
+        called_apart(killed_at_the_fifth, ONE, how)
+    assert ended.value.code == -signal.SIGKILL
     assert minari.list_local_datasets() == {}
     work: list[str] = []
 

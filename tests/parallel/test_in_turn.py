@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import deadly
 import pytest
@@ -27,25 +29,6 @@ list(in_turn(work, workers=2))
 """
 
 
-def runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def soon(holds: object, seconds: float = 20.0) -> bool:
-    """Whether what is called holds before the time is over."""
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def written(*files: Path) -> bool:
     return all(file.is_file() and file.read_text() for file in files)
 
@@ -61,7 +44,7 @@ def test_without_workers_each_is_called_when_it_is_asked_for(tmp_path: Path) -> 
 def test_workers_go_ahead_so_far_and_no_further(tmp_path: Path) -> None:
     results = in_turn({str(i): partial(deadly.told, i, tmp_path) for i in range(12)}, workers=2)
     assert next(results)[0] == 0
-    assert soon(lambda: len(list(tmp_path.iterdir())) == 4)
+    assert deadly.soon(lambda: len(list(tmp_path.iterdir())) == 4)
     time.sleep(0.3)
     assert len(list(tmp_path.iterdir())) == 4
     rest = list(results)
@@ -102,9 +85,55 @@ def test_nothing_runs_on_when_nobody_waits_any_more(tmp_path: Path) -> None:
     work |= {file.name: partial(deadly.slept, file, 60) for file in files}
     results = in_turn(work, workers=2)
     next(results)
-    assert soon(lambda: written(*files))
+    assert deadly.soon(lambda: written(*files))
     results.close()
-    assert soon(lambda: not any(runs(int(file.read_text())) for file in files), 5)
+    assert deadly.soon(lambda: not any(deadly.runs(int(file.read_text())) for file in files), 5)
+
+
+class Told:
+    """A pool whose calls are done when they are asked for, and that remembers what it stopped."""
+
+    ahead, killed = 3, (ChildProcessError,)
+    stopped: tuple[str, ...] = ()
+
+    def submit(self, call: Callable[[], str]) -> Callable[[], str]:
+        return call
+
+    def result(self, ticket: Callable[[], str]) -> str:
+        return ticket()
+
+    def fell(self, ticket: object) -> bool:
+        return False
+
+    def close(self, unanswered: Collection[Any]) -> None:
+        self.stopped = tuple(call.args[0] for call in unanswered)
+
+
+def raising(name: str, error: type[BaseException]) -> str:
+    raise error(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "stopped"),
+    [
+        (OSError, OSError, ("2", "3")),
+        (ChildProcessError, KilledError, ("2", "3")),
+        (KeyboardInterrupt, KeyboardInterrupt, ("1", "2", "3")),
+    ],
+)
+def test_only_what_is_not_answered_is_stopped(
+    error: type[BaseException],
+    told: type[BaseException],
+    stopped: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Told()
+    monkeypatch.setattr(sys.modules[in_turn.__module__], "_pool", lambda *_: pool)
+    work = {"0": partial(str, "0"), "1": partial(raising, "1", error)}
+    work |= {name: partial(str, name) for name in "2345"}
+    with pytest.raises(told):
+        list(in_turn(work, workers=2))
+    assert pool.stopped == stopped
 
 
 @pytest.mark.parametrize("how", ["killed", "interrupted"])
@@ -118,13 +147,13 @@ def test_no_process_outlives_its_parent(how: str, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    assert soon(lambda: written(*files))
+    assert deadly.soon(lambda: written(*files))
     if how == "killed":
         parent.kill()
     else:
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
     _, err = parent.communicate(timeout=20)
-    assert soon(lambda: not any(runs(int(file.read_text())) for file in files))
+    assert deadly.soon(lambda: not any(deadly.runs(int(file.read_text())) for file in files))
     if how == "interrupted":
         assert err.count("Traceback") == err.count("KeyboardInterrupt") == 1  # the parent's own
 

@@ -14,6 +14,7 @@ from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder
 from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.offline.decisions import read_decisions
 from vmagent_marl.train.offline.quiet_d3rlpy import TransitionMiniBatch
@@ -144,6 +145,7 @@ def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters:
     recorded = Recorded(
         lengths=lengths,
         terminated=draw.random(len(lengths)) < 0.5,
+        asked=draw.random((len(lengths), clusters)) < 0.5,
         reached=happened & (draw.random((total, clusters)) < draw.choice([0.1, 0.6, 1.0])),
         action=happened * draw.integers(0, 9, (total, clusters)),
         paid=happened * draw.normal(size=(total, draw.choice([1, clusters]))),
@@ -154,30 +156,46 @@ def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters:
     for e, (length, end) in enumerate(zip(lengths, ends - 1, strict=True)):
         for k in range(clusters):
             asked = np.flatnonzero(recorded.reached[end - length : end, k])
+            last = length
+            if asked.size and not (recorded.terminated[e] or recorded.asked[e, k]):
+                asked, last = asked[:-1], asked[-1]
             if not asked.size:
                 continue
             rows = slice(*next(found))
             assert (table.episode[rows] == e).all()
             assert (table.agent[rows] == k).all()
-            assert table.seen[rows].tolist() == [t * clusters + k for t in [*asked, length]]
+            assert table.seen[rows].tolist() == [t * clusters + k for t in [*asked, last]]
             answers = recorded.action[end - length : end, k][asked]
-            assert table.action[rows].tolist() == [*answers, 0]
+            assert table.action[rows].tolist()[:-1] == answers.tolist()
             assert table.terminal[rows].any() == recorded.terminated[e]
             assert not table.terminal[rows][:-2].any()
             assert not table.closing[rows][:-1].any()
-            assert table.interval[rows].sum() == length - asked[0]
+            assert table.interval[rows].sum() == last - asked[0]
             before = np.cumsum(table.interval[rows]) - table.interval[rows]
             kept = (gamma**before * table.reward[rows]).sum()
             paid = np.broadcast_to(recorded.paid, (total, clusters))[end - length : end, k]
-            wanted = (gamma ** np.arange(length - asked[0]) * paid[asked[0] :]).sum()
+            wanted = (gamma ** np.arange(last - asked[0]) * paid[asked[0] : last]).sum()
             assert kept == pytest.approx(wanted, rel=1e-9, abs=1e-9)
     assert next(found, None) is None
+
+
+def test_no_trajectory_ends_where_the_agent_could_not_be_asked() -> None:
+    """What such a request is worth to the agent is taught by nothing."""
+    scenario = small_region(tries=2)
+    name = record("small/two-tries-v0", scenario, [make_policy("random")], 6)
+    decisions = read_decisions(name)
+    beyond = layout_of(scenario.rules()).parts["chain"].stop - 1
+    ends = decisions.closing & (decisions.mask.sum(axis=1) > 0)  # truncated, not terminated
+    assert ends.sum() > 6
+    assert not decisions.features[ends, beyond].any()
+    assert not decisions.features[~decisions.closing, beyond].any()
 
 
 def test_an_agent_that_nobody_asked_has_no_trajectory() -> None:
     recorded = Recorded(
         lengths=np.array([2]),
         terminated=np.array([True]),
+        asked=np.array([[True, True]]),
         reached=np.array([[False, True], [False, True], [False, False]]),
         action=np.zeros((3, 2), np.int64),
         paid=np.array([[1.0], [1.0], [0.0]]),

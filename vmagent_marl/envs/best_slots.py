@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from vmagent_marl.envs.candidate_layout import CANDIDATE, OWN
-from vmagent_marl.sim.fit import NONE, fits
+from vmagent_marl.sim.fit import NONE, emptier_node
 from vmagent_marl.sim.handle import Bool, Float32, Int8, Int32, Int64, World, natural, unpacker
 from vmagent_marl.sim.jit import entry, part
 from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed, Rules
@@ -19,7 +19,6 @@ from vmagent_marl.sim.state import (
     ACTIVE,
     BLOCK,
     DOWN,
-    OF_NODE,
     OF_SERVER,
     ROW,
     RUNNING,
@@ -127,7 +126,7 @@ def _choose(
             _rank_block(request, free_cpu, free_memory, bits[begin:stop], begin, slots, scores)
     for i in range(slots.size):
         if slots[i] != NONE:
-            slots[i] = _emptier_node(feed, state, b, k, natural(slots[i]))
+            slots[i] = emptier_node(feed, state, b, k, natural(slots[i]))
     return fitting
 
 
@@ -180,18 +179,6 @@ def _rank_block(
                 scores[place], slots[place] = scores[place - 1], slots[place - 1]
                 place -= 1
             scores[place], slots[place] = bits[i], begin + i
-
-
-@part
-def _emptier_node(feed: Feed, state: State, b: int, k: int, one: int) -> int:
-    """Of the server of an even slot, the fitting slot on the node with the larger share."""
-    row, share = state.clock[b, ROW], state.share[b, k, OF_NODE]
-    other = one + 1
-    if not fits(feed, state, b, k, row, other):
-        return one
-    if not fits(feed, state, b, k, row, one):
-        return other
-    return one if share[one] >= share[other] else other
 
 
 @part

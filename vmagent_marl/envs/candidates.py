@@ -11,6 +11,7 @@ from vmagent_marl.envs import best_slots
 from vmagent_marl.envs.candidate_layout import CandidateLayout
 from vmagent_marl.errors import ActionError
 from vmagent_marl.sim import Episode, Simulator
+from vmagent_marl.sim.simulator import as_kernels_take
 
 
 class Candidates:
@@ -69,10 +70,10 @@ class Candidates:
                 f"choices are {given.dtype} of shape {given.shape}: give whole numbers of shape "
                 f"{self._plans.shape}, one for each environment and cluster"
             )
-        self.advance(np.ascontiguousarray(given, np.int64))
+        self.advance(as_kernels_take(given))
 
     def advance(self, choices: NDArray[np.int64]) -> None:
-        """`step`, for choices that are known to be int64 of shape (B, K), C-contiguous."""
+        """`step`, for choices that are known to be int64 of shape (B, K), a `carray`."""
         self.simulator.advance(self.plans(choices))
         self.look()
 

@@ -124,22 +124,19 @@ class Game:
         `options`: `number` of the episode, and its `start` and `stop` rows, where not drawn. Other
         keys are not ours: PettingZoo's tests hand some in.
         """
-        chosen = options or {}
+        chosen, now, following = options or {}, self._seed, self._number + 1
         if seed is not None:
-            self._seed, self._number = int(seed), -1
-        self._number = int(chosen.get("number", self._number + 1))
+            now, following = int(seed), 0
+        number = int(chosen.get("number", following))
         if "start" in chosen:
             stop = chosen.get("stop", rows_of(self.simulator.trace, self.window)[1])
-            episode = Episode(int(chosen["start"]), int(stop), self._number, self._seed)
+            episode = Episode(int(chosen["start"]), int(stop), number, now)
         else:
             episode = episode_of(
-                self.scenario,
-                self.simulator.trace,
-                self.window,
-                seed=self._seed,
-                number=self._number,
+                self.scenario, self.simulator.trace, self.window, seed=now, number=number
             )
-        self.view.reset({0: episode})
+        self.view.reset({0: episode})  # what it refuses has changed nothing
+        self._seed, self._number = now, number
         if self.render_mode == "human":
             self._show()
         return episode

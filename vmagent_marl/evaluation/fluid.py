@@ -30,8 +30,8 @@ import numpy as np
 
 from vmagent_marl.evaluation.demand import Demand, Floats
 from vmagent_marl.sim.rules import CPU
+from vmagent_marl.trace.units import HOUR
 
-HOUR = 3600.0  # s
 MILLI = 1000.0  # milli-vCPU in a vCPU
 SORTS = 16  # of VMs, by memory for cpu, whose corners are looked at; the real month has three
 

@@ -106,9 +106,13 @@ def _ahead(
                 except pool.killed as error:
                     tries[i] += 1
                     if tries[i] == TRIES:
+                        del begun[i]
                         raise KilledError(_gone(name)) from error
                     begun = {j: each for j, each in begun.items() if j > i and not pool.fell(each)}
                     print(f"a worker was killed: begun anew from {name}", file=sys.stderr)
+                except Exception:
+                    del begun[i]  # it is answered: an interrupt is no answer
+                    raise
             del begun[i]
             yield result
     finally:

@@ -15,8 +15,7 @@ NONE; every tie goes to the lowest server.
 
 from __future__ import annotations
 
-from vmagent_marl.policies.packing import emptier_node
-from vmagent_marl.sim.fit import NONE, fits
+from vmagent_marl.sim.fit import NONE, emptier_node, fits
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.rules import NODES, Feed, Rules
 from vmagent_marl.sim.state import HINT, NOW, OF_SERVER, ROW, State

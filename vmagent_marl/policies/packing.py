@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vmagent_marl.sim.fit import NONE, fits, lowest_slot
+from vmagent_marl.sim.fit import NONE, emptier_node, lowest_slot
 from vmagent_marl.sim.handle import Int32, Int64
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed, Rules
@@ -106,21 +106,6 @@ def _least_product(request: Int32, free: Int32, vms_on: Int32, node: Int32) -> i
             best, least = one if fits_one else other, product
             passed_empty = passed_empty or is_empty
     return best
-
-
-@part
-def emptier_node(feed: Feed, state: State, b: int, k: int, slot: int) -> int:
-    """Of a slot's server, the fitting slot on the node with the larger share; NONE for NONE."""
-    if slot == NONE:
-        return NONE
-    row, share = state.clock[b, ROW], state.share[b, k, OF_NODE]
-    one = slot - slot % NODES
-    other = one + 1
-    if not fits(feed, state, b, k, row, one):
-        return other
-    if not fits(feed, state, b, k, row, other):
-        return one
-    return one if share[one] >= share[other] else other
 
 
 @part

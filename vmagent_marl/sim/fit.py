@@ -7,7 +7,7 @@ import numpy as np
 from vmagent_marl.sim.handle import Int32
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.rules import CPU, HALVED, MEMORY, NODES, Feed
-from vmagent_marl.sim.state import BLOCK, DOWN, State
+from vmagent_marl.sim.state import BLOCK, DOWN, OF_NODE, ROW, State
 
 NONE = -1
 
@@ -21,6 +21,21 @@ def fits(feed: Feed, state: State, b: int, k: int, row: int, slot: int) -> bool:
         if free[CPU, slot ^ 1] < cpu or free[MEMORY, slot ^ 1] < memory or slot % NODES != 0:
             return False
     return free[CPU, slot] >= cpu and free[MEMORY, slot] >= memory
+
+
+@part
+def emptier_node(feed: Feed, state: State, b: int, k: int, slot: int) -> int:
+    """Of a slot's server, the fitting slot on the node with the larger share; NONE for NONE."""
+    if slot == NONE:
+        return NONE
+    row, share = state.clock[b, ROW], state.share[b, k, OF_NODE]
+    one = slot - slot % NODES
+    other = one + 1
+    if not fits(feed, state, b, k, row, one):
+        return other
+    if not fits(feed, state, b, k, row, other):
+        return one
+    return one if share[one] >= share[other] else other
 
 
 @part

@@ -35,11 +35,11 @@ from vmagent_marl.sim.state import (
     slot_of,
 )
 from vmagent_marl.trace import NEVER
+from vmagent_marl.trace.units import HOUR
 
 if TYPE_CHECKING:
     from vmagent_marl.sim.simulator import Simulator
 
-HOUR = 3600.0
 
 unpack = unpacker(Rules, Feed, State)
 

@@ -42,8 +42,8 @@ from vmagent_marl.sim.state import (
     State,
 )
 from vmagent_marl.trace import NEVER
+from vmagent_marl.trace.units import HOUR
 
-HOUR = 3600.0  # s
 WHOLE = math.log1p(MOST_HINT / HOUR)  # shown as 1
 
 
@@ -59,7 +59,7 @@ def hint_of(rules: Rules, feed: Feed, state: State, b: int, row: int) -> int:
 
 
 @seldom
-def foretell(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int) -> None:
+def foretell(state: State, b: int, k: int, slot: int) -> None:
     """The request's VM has been placed on a slot, and will leave its hint from now."""
     clock, server = state.clock[b], slot // NODES
     vm = clock[ROW] - clock[FIRST]

@@ -53,7 +53,7 @@ def entry(function: Function) -> Function:
 def _stamp() -> str:
     """Digest of every file that holds kernels or constants that are compiled into them."""
     digest = hashlib.sha256()
-    files = [_PACKAGE / "trace" / "trace.py"]
+    files = [_PACKAGE / "trace" / "trace.py", _PACKAGE / "trace" / "units.py"]
     for folder in ("sim", "policies", "envs"):
         files += sorted((_PACKAGE / folder).glob("*.py"))
     for file in files:

@@ -34,8 +34,7 @@ from vmagent_marl.sim.state import (
     State,
 )
 from vmagent_marl.trace import NEVER
-
-HOUR = 3600.0
+from vmagent_marl.trace.units import HOUR
 
 
 @dataclass(frozen=True)

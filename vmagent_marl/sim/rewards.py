@@ -19,11 +19,11 @@ import math
 from vmagent_marl.sim.jit import part
 from vmagent_marl.sim.rules import CPU, NODES, Rules
 from vmagent_marl.sim.state import ACTIVE, TILT, State, earned, integral
+from vmagent_marl.trace.units import HOUR
 
 NAMES = ("placed", "cpu", "wait", "balance", "profit", "server_hours")
 PLACED, PLACED_CPU, WAITED, BALANCE, PROFIT, SERVER_HOURS = range(len(NAMES))
 
-HOUR = 3600.0  # s
 MILLI = 1000.0  # milli-vCPU in a vCPU
 
 

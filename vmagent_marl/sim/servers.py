@@ -48,7 +48,7 @@ def place(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, pos
     _occupy(rules, feed, state, b, k, slot, position, row, 1)
     state.placed_at[b, row - state.clock[b, FIRST]] = place_code(position, k, slot)
     if rules.hints:
-        foretell(rules, feed, state, b, k, slot)
+        foretell(state, b, k, slot)
     state.counts[b, k, PLACED] += 1
     state.counts[b, k, HOPS] += position
     if feed.request[row, WHOLE_CPU] >= LARGE_CPU:

@@ -37,6 +37,11 @@ INT64 = np.dtype(np.int64)
 FIRST_ROOM = 1024  # numbers of VMs that an episode has room for at first; doubled when needed
 
 
+def as_kernels_take(actions: NDArray[Any]) -> NDArray[np.int64]:
+    """Whole numbers in memory as kernels were compiled for; any other would compile them anew."""
+    return np.require(actions, np.int64, ["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+
+
 @dataclass(frozen=True)
 class Episode:
     """What an environment plays: rows of the trace, where they end, and the keys of its draws."""
@@ -189,7 +194,7 @@ class Simulator:
         self.advance(self._plans(actions))
 
     def advance(self, plans: NDArray[np.int64]) -> None:
-        """`step`, for plans that are known to be int64 of shape (B, K), C-contiguous."""
+        """`step`, for plans that are known to be int64 of shape (B, K), a `carray`."""
         if self.threads == 1:
             highest = step_environments(self.world, plans, 0, self.batch)
         else:
@@ -221,13 +226,13 @@ class Simulator:
             isinstance(actions, np.ndarray)
             and actions.dtype is INT64
             and actions.shape == self._shape
-            and actions.flags.c_contiguous
+            and actions.flags.carray
         ):
             return actions  # what is right already is not looked at again: it takes a microsecond
         given = np.asarray(actions)
         if given.dtype.kind not in "iu":
             raise ActionError(f"actions are of type {given.dtype}: give whole numbers")
-        plans = np.ascontiguousarray(given, np.int64)
+        plans = as_kernels_take(given)
         if plans.shape != self._shape:
             raise ActionError(
                 f"actions have shape {plans.shape}: give ({self.batch}, {self.clusters}), "

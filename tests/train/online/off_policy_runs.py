@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.dqn import DQN, DQNLearner
 from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
@@ -72,7 +71,3 @@ def drawn_by(learner: Any, number: int = 64) -> Drawn:
         discount=torch.from_numpy(draw.choice([0.0, 0.9], number).astype(np.float32)),
         weight=torch.from_numpy(draw.uniform(0.1, 1.0, number).astype(np.float32)),
     )
-
-
-def weights(file: Path) -> dict[str, torch.Tensor]:
-    return dict(load_policy(file).network.state_dict())

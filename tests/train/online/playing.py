@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from train.online.region_puzzle import PUZZLE
 
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training
+from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, load_policy
 from vmagent_marl.train.online.learner import Learner
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.value_decomposition import (
@@ -41,8 +42,9 @@ def validation_return(learner: Learner, stage: Stage, episodes: int) -> float:
     return Validation(PUZZLE, episodes=episodes).score(policy).mean_return
 
 
-def weights(module: nn.Module) -> list[torch.Tensor]:
-    """Copies of all parameters."""
+def weights(of: nn.Module | Path) -> list[torch.Tensor]:
+    """Copies of all parameters, of a module or a checkpoint."""
+    module = load_policy(of).network if isinstance(of, Path) else of
     return [each.detach().clone() for each in module.parameters()]
 
 

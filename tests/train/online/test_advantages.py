@@ -94,7 +94,7 @@ def test_what_came_next_is_known_at_every_end() -> None:
     going = played.goes_on[:-1]
     assert torch.equal(played.after[:-1][going], played.value[1:][going])
     with torch.no_grad():
-        last = learner._value(learner.stage.features(), learner._state()) * learner.scale
+        last = learner.critic.values(learner.stage.features(), learner.critic.state())
     assert torch.equal(played.after[-1][played.goes_on[-1]], last[played.goes_on[-1]])
 
 

@@ -245,14 +245,16 @@ def test_ppos_loss_and_its_gradients() -> None:
             "counts": torch.ones(N),
         }
     other.network.load_state_dict(learner.network.state_dict())
-    other.critic.load_state_dict(learner.critic.state_dict())
+    other.critic.network.load_state_dict(learner.critic.network.state_dict())
     actor = ProbabilisticActor(
         TensorDictModule(other.network, in_keys=["observation"], out_keys=["logits"]),
         in_keys=["logits", "mask"],
         distribution_class=MaskedCategorical,
         return_log_prob=True,
     )
-    critic = TensorDictModule(other.critic, in_keys=["observation"], out_keys=["state_value"])
+    critic = TensorDictModule(
+        other.critic.network, in_keys=["observation"], out_keys=["state_value"]
+    )
     judge = ClipPPOLoss(
         actor,
         critic,
@@ -283,4 +285,4 @@ def test_ppos_loss_and_its_gradients() -> None:
     assert 0.5 * figures["value_loss"] == pytest.approx(told["loss_critic"], abs=1e-5)
     assert 0.1 < told["clip_fraction"] < 0.9  # both sides of the clip are seen
     assert alike(gradients(learner.network), gradients(judge, "actor_network"))
-    assert alike(gradients(learner.critic), gradients(judge, "critic_network"))
+    assert alike(gradients(learner.critic.network), gradients(judge, "critic_network"))

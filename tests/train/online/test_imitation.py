@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from train.online.games import learner_on, small, small_region
+from train.online.playing import equal, weights
 
 from vmagent_marl.errors import PolicyError, SettingError, UnknownNameError
 from vmagent_marl.policies import make_policy
@@ -74,7 +75,7 @@ def test_the_loss_is_that_of_all_right_answers_together() -> None:
 
 
 def test_equal_settings_teach_the_same() -> None:
-    weights = []
+    learned = []
     for _ in range(2):
         torch.manual_seed(1)
         learner = learner_on(small_region(), network="servers")
@@ -84,8 +85,8 @@ def test_equal_settings_teach_the_same() -> None:
             make_policy("cheapest-first"), learner.network, settings, learner.stage, progress=False
         )
         assert torch.equal(learner.stage.features(), stood)  # the learner's own is not played
-        weights.append([value.clone() for value in learner.network.parameters()])
-    assert all(torch.equal(first, second) for first, second in zip(*weights, strict=True))
+        learned.append(weights(learner.network))
+    assert equal(*learned)
 
 
 def test_what_cannot_be_imitated_is_refused() -> None:

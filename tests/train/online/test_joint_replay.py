@@ -56,7 +56,7 @@ def test_what_was_cut_is_followed_by_what_was_seen_last() -> None:
     replay = JointReplay(10, seen(0), 2, GAMMA)
     add(replay, 0, [True, False], 1.0)
     add(replay, 1, [False, True], 2.0)
-    replay.cut(seen(77), torch.tensor([True]))
+    replay.cut(seen(77), torch.tensor([True]), torch.tensor([[True, True]]))
     add(replay, 2, [True, True], 4.0)
     assert rows(replay.at(replay.known())) == {
         (0.0, 0.0): (2.0, 0.25, 77.0),
@@ -64,10 +64,22 @@ def test_what_was_cut_is_followed_by_what_was_seen_last() -> None:
     }
 
 
+def test_whom_the_last_request_is_not_offered_to_forgets_a_decision_that_was_cut() -> None:
+    replay = JointReplay(10, seen(0), 2, GAMMA)
+    add(replay, 0, [True, True], 1.0)
+    add(replay, 1, [False, True], 2.0)
+    replay.cut(seen(77), torch.tensor([True]), torch.tensor([[False, True]]))
+    add(replay, 2, [True, True], 4.0)
+    assert rows(replay.at(replay.known())) == {
+        (0.0, 1.0): (1.0, 0.5, 1.0),
+        (1.0, 1.0): (2.0, 0.5, 77.0),
+    }
+
+
 def test_a_row_that_another_environment_cut_changes_no_sum() -> None:
     replay = JointReplay(10, seen(0), 1, GAMMA)
     add(replay, 0, [True], 1.0)
-    replay.cut(seen(1), torch.tensor([False]))
+    replay.cut(seen(1), torch.tensor([False]), torch.tensor([[True]]))
     add(replay, 1, [True], 2.0)
     drawn = replay.at(replay.known())
     assert rows(drawn) == {(0.0, 0.0): (1.0, 0.5, 1.0)}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from train.learners import cql, trained
-from train.online.off_policy_runs import SOLVES, drawn_by, learner, train, weights
+from train.online.off_policy_runs import SOLVES, drawn_by, learner, train
+from train.online.playing import equal, weights
 from train.recordings import record
 
 from vmagent_marl.errors import PolicyError, SettingError
@@ -115,7 +116,7 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(algorithm: str, tmp_path:
     for name in ("policy.pt", "last.pt", "resume.pt"):
         assert files[0].with_name(name).read_bytes() == files[1].with_name(name).read_bytes()
     first, last = (weights(files[i].with_name("last.pt")) for i in (0, 2))
-    assert not all(torch.equal(first[name], last[name]) for name in first)
+    assert not equal(first, last)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +152,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
         rows = list(csv.DictReader(lines))
     assert len(rows) == 4
     assert all(float(row["value"]) for row in rows[1:])
-    for name, value in weights(whole.with_name("last.pt")).items():
-        assert torch.equal(value, weights(resumed.with_name("last.pt"))[name])
+    assert equal(weights(whole.with_name("last.pt")), weights(resumed.with_name("last.pt")))
 
 
 def test_a_run_begins_from_what_was_learned_offline(tmp_path: Path) -> None:
@@ -164,18 +164,18 @@ def test_a_run_begins_from_what_was_learned_offline(tmp_path: Path) -> None:
         fields = {"init": str(offline), "network": "flat"}
         stays = {"learning_rate": 1e-30, **fields}
         begun = train(algorithm, tmp_path / f"{algorithm} stays", **stays)
-        for name, value in weights(begun).items():
-            assert torch.equal(value, given[name])
+        assert equal(weights(begun), given)
         learns = train(algorithm, tmp_path / algorithm, **fields)
-        last = weights(learns.with_name("last.pt"))
-        assert not torch.equal(last["head.weight"], given["head.weight"])
+        assert not equal(weights(learns.with_name("last.pt")), given)
     with pytest.raises(PolicyError, match=r"is not like this run's \(servers"):
         train("dqn", tmp_path / "other", init=str(offline))
 
 
-@pytest.mark.parametrize(("algorithm", "others"), [("dqn", "iql, vdn"), ("sac", "ippo")])
+@pytest.mark.parametrize(
+    ("algorithm", "others"), [("dqn", "iql, vdn or qmix"), ("sac", "ippo or mappo")]
+)
 def test_many_clusters_are_refused(algorithm: str, others: str, tmp_path: Path) -> None:
-    said = f"^{algorithm}: plays one cluster, and 'region' has 3: give {others} or "
+    said = f"^agent '{algorithm}' is for one cluster and .* has 3 clusters: give --agent {others},"
     with pytest.raises(SettingError, match=said):
         train(algorithm, tmp_path / "run", scenario="region")
     assert not (tmp_path / "run").exists()

@@ -20,9 +20,10 @@ from train.online.games import on_disk, small, small_region
 from vmagent_marl.errors import PolicyError, SettingError, UnknownNameError
 from vmagent_marl.policies.checkpoint import load_policy, load_tensors, save_tensors
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
+from vmagent_marl.train.online.first_weights import begin_from
 from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.ppo import PPO, PPOLearner
-from vmagent_marl.train.online.run import train_online
+from vmagent_marl.train.online.run import scenario_of, train_online
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.validation import Score, Validation
 
@@ -144,6 +145,30 @@ def test_the_best_on_validation_is_kept_and_not_the_last(
     assert sha256(falling / "last.pt") == sha256(rising / "last.pt")
 
 
+@pytest.mark.parametrize(
+    ("fields", "begun"),
+    [({}, "untrained"), ({"imitate": "best-fit", "imitate_steps": 50}, "as best-fit taught it")],
+)
+def test_a_run_that_gained_nothing_says_so_and_what_to_try(
+    fields: dict[str, Any],
+    begun: str,
+    one: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = short("ppo", one, steps=450, **fields)
+    scores = {"gained": [1.0, 3, 2, 1], "quiet": [3.0, 3, 2.5, 1], "not": [3.0, 3, 2.5, 1]}
+    for name, told in scores.items():
+        given = iter(told)
+        monkeypatch.setattr(Validation, "score", lambda *_, left=given: Score(next(left), 0.0))
+        train_agent("ppo", settings, tmp_path / name, progress=name != "quiet")
+    file = tmp_path / "not" / "policy.pt"
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "policy.pt" in line]
+    assert line.startswith(f"{file}: is the network {begun}, which nothing that was learned beat")
+    assert "(mean return 3, later 3 at most): give more --steps" in line
+
+
 def test_a_finished_run_is_left_alone_or_made_longer(one: str, tmp_path: Path) -> None:
     file = train_agent("ppo", short("ppo", one), tmp_path, progress=False)
     written = file.stat().st_mtime_ns
@@ -195,12 +220,10 @@ def test_a_run_on_another_kind_of_device_is_refused(one: str, tmp_path: Path) ->
 
 def _learner(settings: Settings) -> PPOLearner:
     """As the run has it after it began from a checkpoint."""
-    from vmagent_marl.train.online.run import _begin_from, scenario_of
-
     assert isinstance(settings, PPO)
     assert settings.init is not None
     learner = PPOLearner(settings, Stage(scenario_of(settings), batch=settings.batch))
-    _begin_from(settings.init, learner, True)
+    begin_from(settings.init, learner, True)
     return learner
 
 

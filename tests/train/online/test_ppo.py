@@ -94,7 +94,7 @@ def test_a_minibatch_of_none_is_all_that_was_played() -> None:
     whole = learner_on(small(), minibatch=None)
     large = learner_on(small(), minibatch=10**6)
     large.network.load_state_dict(whole.network.state_dict())
-    large.critic.load_state_dict(whole.critic.state_dict())
+    large.critic.network.load_state_dict(whole.critic.network.state_dict())
     assert whole.advance() == large.advance()
 
 
@@ -142,11 +142,11 @@ def test_a2c_is_ppo_of_one_epoch_without_clipping() -> None:
 @pytest.mark.parametrize("network", ["flat", "servers"])
 def test_another_scale_of_values_changes_no_value(network: Any, critic: Any) -> None:
     learner = learner_on(small_region(), batch=4, segment=2, network=network, critic=critic)
-    learner._rescale(torch.tensor(3.0))
-    seen = learner.stage.features(), learner._state()
-    before = learner._value(*seen) * learner.scale
-    learner._rescale(torch.tensor(40.0))
-    assert torch.allclose(learner._value(*seen) * learner.scale, before, rtol=1e-5)
+    learner.critic.rescale(torch.tensor(3.0))
+    seen = learner.stage.features(), learner.critic.state()
+    before = learner.critic.values(*seen)
+    learner.critic.rescale(torch.tensor(40.0))
+    assert torch.allclose(learner.critic.values(*seen), before, rtol=1e-5)
 
 
 def test_agents_are_paid_as_they_are_told() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from train.online.playing import equal, learner_of, validation_return, weights
 from train.online.region_puzzle import PUZZLE, best_return
+from train.online.relay import Relay
 from train.online.two_steps import TwoSteps, greedy_return
 
 from vmagent_marl.errors import SettingError
@@ -300,7 +301,9 @@ def test_a_teams_value_takes_no_selfish_rewards(kind: type[ValueDecomposition]) 
 @pytest.mark.parametrize("kind", ALL)
 def test_one_cluster_is_for_another_learner(kind: type[ValueDecomposition]) -> None:
     stage = Stage(load_scenario("tiny"), batch=4)
-    with pytest.raises(SettingError, match=r"(iql|vdn|qmix): .*give dqn"):
+    with pytest.raises(
+        SettingError, match=r"^agent '(iql|vdn|qmix)' is for several .*give --agent dqn,"
+    ):
         ValueDecompositionLearner(kind(**SMALL), stage)
 
 
@@ -323,3 +326,29 @@ def test_one_cluster_is_for_another_learner(kind: type[ValueDecomposition]) -> N
 def test_values_that_train_nothing_are_refused(field: str, value: float) -> None:
     with pytest.raises(SettingError, match=f"^{field}: "):
         learner_of(replace(VDN(**SMALL), **{field: value}))
+
+
+def test_a_cut_is_worth_what_goes_on_to_whoever_it_asks_and_to_the_others() -> None:
+    """A reward of 1 a request is worth 5 to all; what never reaches an agent teaches no value."""
+    learner = learner_of(IQL(**{**EXPLORING, "gamma": 0.8}), Relay(16))
+    for _ in range(60):
+        learner.advance()
+    game = Relay(1)
+    with torch.no_grad():
+        for at in (0, 1):
+            game.at[:] = at
+            values = learner.values.each(game.features()[0], game.mask()[0])
+            torch.testing.assert_close(values[at], torch.full((2,), 5.0), atol=0.1, rtol=0)
+
+
+def test_as_many_agents_are_asked_as_a_request_has_tries() -> None:
+    stage = Stage(PUZZLE.replace(tries=1, home="round-robin"), batch=3)
+    found = set()
+    for _ in range(4):
+        asked = stage.asked()
+        assert (asked.sum(1) == 1).all()
+        stage.step(stage.mask().int().argmax(2))
+        assert not (stage.reached() & ~asked).any()
+        found.update(asked.int().argmax(1).tolist())
+    assert found == {0, 1}
+    assert Stage(PUZZLE, batch=3).asked().all()

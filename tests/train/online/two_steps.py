@@ -22,7 +22,7 @@ class TwoSteps:
             clusters=2, servers=0, size=3, actions=2, summaries=0, hints=0
         )
         self.simulator = SimpleNamespace(batch=batch)
-        self.scenario = SimpleNamespace(name="two steps")
+        self.scenario = SimpleNamespace(name="two steps", clusters=2)
         self.identities, self.device, self.siblings = 2, torch.device("cpu"), 1
         self.state_size = 3
         self.at = torch.zeros(batch, dtype=torch.int64)

@@ -12,7 +12,8 @@ discounted sum of all rewards up to the agent's next decision, `interval` reques
 bootstrap is discounted by gamma^interval, so that returns are those of the plain process, request
 by request. What an agent's team earned before it was first asked is the consequence of none of its
 decisions and belongs to no trajectory. A trajectory that is cut off by truncation bootstraps from
-the agent's genuine last observation, reached or not.
+the agent's genuine last observation, reached or not, if the request that it shows could reach the
+agent; else its last decision is left out, since nothing teaches what such a request is worth.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from vmagent_marl.episodes.storage.minari_format import (
     sha256_of,
 )
 from vmagent_marl.errors import DatasetError, SettingError
+from vmagent_marl.scenario import scenario_from
+from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.offline.semi_markov import Recorded, Table, decided
 
 Reward = Literal["team", "own"]
@@ -45,8 +48,8 @@ FEATURES, MASK = "observations/observation", "observations/action_mask"  # in an
 class Decisions:
     """N rows; each trajectory's decisions in order, then one row that is no decision.
 
-    That last row is the observation at which a truncated trajectory was cut off, with action 0 and
-    no reward, or zeros after a terminated one.
+    That last row is the observation at which a truncated trajectory was cut off, without a reward,
+    or zeros after a terminated one.
     """
 
     features: NDArray[np.float32]  # (N, F + K), (N, F) for one cluster
@@ -112,7 +115,8 @@ def read_decisions(
     with ExitStack() as stack:
         readers = [stack.enter_context(HDF5Reader(data)) for data in sets]
         try:
-            recorded = [_recorded(reader, reward) for reader in readers]
+            beyond = _beyond_tries(scenario, where=ids[0])
+            recorded = [_recorded(reader, reward, beyond) for reader in readers]
             tables = [decided(each, gamma) for each in recorded]
             size, actions, clusters = _sizes(readers[0])
         except KeyError as error:
@@ -165,7 +169,15 @@ def _scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
     return dict(found[0])
 
 
-def _recorded(reader: HDF5Reader, reward: Reward) -> Recorded:
+def _beyond_tries(scenario: dict[str, Any], where: str) -> int | None:
+    """Which float of an observation is 1 where the request cannot reach the agent; None: it can."""
+    played = scenario_from(scenario, where=where)
+    if (played.tries or played.clusters) >= played.clusters:
+        return None
+    return int(layout_of(played.rules()).parts["chain"].stop) - 1
+
+
+def _recorded(reader: HDF5Reader, reward: Reward, beyond: int | None) -> Recorded:
     """All that decides about the rows, which is small beside what was seen."""
 
     def shifted(path: str) -> NDArray[Any]:
@@ -179,10 +191,16 @@ def _recorded(reader: HDF5Reader, reward: Reward) -> Recorded:
         paid = shifted("infos/agent_rewards")
     else:
         paid = np.concatenate([part for each in rewards for part in (each, nothing)])[:, None]
+    reached = shifted("infos/reached").astype(np.bool_, copy=False)
+    asked = np.ones((len(rewards), reached.shape[1]), np.bool_)
+    if beyond is not None:
+        for i, number in enumerate(reader.numbers):
+            asked[i] = reader.array(number, FEATURES)[-1, :, beyond] == 0
     return Recorded(
         lengths=np.array([len(each) for each in rewards]),
         terminated=np.array([reader.array(n, "terminations")[-1] for n in reader.numbers]),
-        reached=shifted("infos/reached").astype(np.bool_, copy=False),
+        asked=asked,
+        reached=reached,
         action=shifted("infos/effective_action").astype(np.int64, copy=False),
         paid=paid,
     )

@@ -14,6 +14,7 @@ class Recorded(NamedTuple):
 
     lengths: NDArray[np.int64]  # (E,) transitions; an episode has a row more
     terminated: NDArray[np.bool_]  # (E,)
+    asked: NDArray[np.bool_]  # (E, K) whether the last request seen could reach the agent
     reached: NDArray[np.bool_]  # (N, K)
     action: NDArray[np.int64]  # (N, K) as it counted
     paid: NDArray[np.float64]  # (N, K), or (N, 1) where all are paid the same
@@ -33,13 +34,21 @@ class Table(NamedTuple):
 
 
 def decided(recorded: Recorded, gamma: float) -> Table:
-    """The decisions of each episode and agent, in this order, each trajectory with its last row."""
+    """The decisions of each episode and agent, in this order, each trajectory with its last row.
+
+    Where an episode is cut off at a request that cannot reach an agent, nothing teaches what that
+    is worth to it: the agent's last decision closes its trajectory, and what it earned is left out.
+    """
     lengths, clusters = recorded.lengths, recorded.reached.shape[1]
     begun = np.cumsum(lengths + 1) - lengths - 1
     last = np.zeros(len(recorded.reached), np.bool_)
     last[begun + lengths] = True
     chosen = recorded.reached.copy()
-    chosen[last] = np.logical_or.reduceat(recorded.reached, begun)
+    known = recorded.asked | recorded.terminated[:, None]
+    decisions = np.add.reduceat(recorded.reached, begun, dtype=np.int64)  # (E, K)
+    chosen[last] = known & (decisions > 0)
+    alone = ~known & (decisions == 1)  # it would be a trajectory without a decision
+    chosen &= ~np.repeat(alone, lengths + 1, axis=0)
     rows = [np.flatnonzero(of_agent) for of_agent in chosen.T]
     paid = recorded.paid.T
     earned = [_earned(each, paid[k % len(paid)], gamma) for k, each in enumerate(rows) if each.size]
@@ -49,7 +58,7 @@ def decided(recorded: Recorded, gamma: float) -> Table:
     if clusters > 1:
         order = np.argsort(episode.astype(np.int64) * clusters + agent, kind="stable")
         agent, row, episode, reward = agent[order], row[order], episode[order], reward[order]
-    closing = last[row]
+    closing = np.diff(episode.astype(np.int64) * clusters + agent, append=-1) != 0
     reward[closing] = 0.0
     interval = np.diff(row, append=0)
     interval[closing] = 0

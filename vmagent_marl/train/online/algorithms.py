@@ -24,18 +24,28 @@ class Algorithm:
     settings: str  # its dataclass of settings, as module:name beside this file
     learner: str  # what learns by them, likewise
     many: bool  # for several clusters, or for one
-    instead: str  # the agent for the other number of clusters
+    instead: str  # the agents for the other number of clusters
     about: str
 
 
 VALUE_LEARNER = "value_decomposition:ValueDecompositionLearner"
 ALGORITHMS = {
-    "ppo": Algorithm("ppo:PPO", "ppo:PPOLearner", False, "ippo", "proximal policy optimisation"),
-    "a2c": Algorithm(
-        "ppo_cases:A2C", "ppo:PPOLearner", False, "ippo", "PPO of one epoch without clipping"
+    "ppo": Algorithm(
+        "ppo:PPO", "ppo:PPOLearner", False, "ippo or mappo", "proximal policy optimisation"
     ),
-    "dqn": Algorithm("dqn:DQN", "dqn:DQNLearner", False, "iql", "double, duelling deep Q-learning"),
-    "sac": Algorithm("sac:SAC", "sac:SACLearner", False, "ippo", "soft actor-critic, discrete"),
+    "a2c": Algorithm(
+        "ppo_cases:A2C",
+        "ppo:PPOLearner",
+        False,
+        "ippo or mappo",
+        "PPO of one epoch without clipping",
+    ),
+    "dqn": Algorithm(
+        "dqn:DQN", "dqn:DQNLearner", False, "iql, vdn or qmix", "double, duelling deep Q-learning"
+    ),
+    "sac": Algorithm(
+        "sac:SAC", "sac:SACLearner", False, "ippo or mappo", "soft actor-critic, discrete"
+    ),
     "ippo": Algorithm(
         "ppo_cases:IPPO", "ppo:PPOLearner", True, "ppo", "PPO, one network for all clusters"
     ),
@@ -70,7 +80,10 @@ def learner_class(name: str) -> Callable[[Any, Stage], Learner]:
 
 
 def check_clusters(name: str, scenario: Scenario) -> None:
-    """Raise `SettingError` where an agent is for another number of clusters."""
+    """Raise `SettingError` where an agent is for another number of clusters.
+
+    Learners of one value, or of a team's, ask this too: nothing else would fail.
+    """
     algorithm, clusters = find_algorithm(name), scenario.clusters
     if algorithm.many != (clusters > 1):
         has = "one cluster" if clusters == 1 else f"{clusters} clusters"
@@ -87,7 +100,8 @@ def train_agent(name: str, settings: Settings, out: str | Path, *, progress: boo
     Raises `SettingError` also for a scenario of another number of clusters.
     """
     make = learner_class(name)
-    from vmagent_marl.train.online.run import check, scenario_of, train_online
+    from vmagent_marl.train.online.learner import check
+    from vmagent_marl.train.online.run import scenario_of, train_online
 
     check(settings)
     check_clusters(name, scenario_of(settings))

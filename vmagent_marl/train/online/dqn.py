@@ -21,28 +21,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vmagent_marl.errors import SettingError
 from vmagent_marl.train.online.action_values import ActionValues, follow
-from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, one_cluster
+from vmagent_marl.train.online.algorithms import check_clusters
+from vmagent_marl.train.online.exploring import (
+    Exploring,
+    check_exploring,
+    check_shares,
+    random_share,
+)
+from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
 from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class DQN(OffPolicy):
+class DQN(OffPolicy, Exploring):
     """Deep Q-learning of one cluster: double, duelling, with returns of n steps."""
 
     double: bool = True
     """Whether the target's greedy action is that of the network that learns."""
     duelling: bool = True
     """Whether the state's value and the actions' advantages are learned apart."""
-    epsilon_start: float = 1.0
-    """Share of random legal actions at first; less with `init`."""
-    epsilon_end: float = 0.02
-    """The same from `epsilon_decay` on."""
-    epsilon_decay: float = 0.2
-    """Share of all steps until then."""
     priority_alpha: float = 0.0
     """How much more often large errors are replayed; 0: all alike, 0.6 is usual."""
     priority_beta: float = 0.4
@@ -55,8 +55,9 @@ class DQNLearner(OffPolicyLearner):
     settings: DQN
 
     def __init__(self, settings: DQN, stage: Stage) -> None:
-        one_cluster("dqn", stage, "iql, vdn or qmix")
-        _check(settings)
+        check_clusters("dqn", stage.scenario)
+        check_exploring(settings)
+        check_shares(settings, "priority_alpha", "priority_beta")
         super().__init__(settings, stage, settings.priority_alpha)
         values = ActionValues(self.shape, duelling=settings.duelling, gamma=settings.gamma)
         self.values = values.to(stage.device)
@@ -67,9 +68,7 @@ class DQNLearner(OffPolicyLearner):
     @property
     def epsilon(self) -> float:
         """Share of random actions now."""
-        settings = self.settings
-        gone = min(self.steps / max(settings.epsilon_decay * settings.steps, 1.0), 1.0)
-        return settings.epsilon_start + gone * (settings.epsilon_end - settings.epsilon_start)
+        return random_share(self.settings, self.steps)
 
     def _beta(self) -> float:
         gone = min(self.steps / self.settings.steps, 1.0)
@@ -117,15 +116,3 @@ class DQNLearner(OffPolicyLearner):
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"values": self.optimizer}
-
-
-def _check(settings: DQN) -> None:
-    for name in (
-        "epsilon_start",
-        "epsilon_end",
-        "epsilon_decay",
-        "priority_alpha",
-        "priority_beta",
-    ):
-        if not 0.0 <= getattr(settings, name) <= 1.0:
-            raise SettingError(f"{name}: {getattr(settings, name)} is no share: give 0 to 1")

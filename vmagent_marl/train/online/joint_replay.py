@@ -78,10 +78,15 @@ class JointReplay:
         self._finish(ended[:, None].expand_as(decided))
         self.count += 1
 
-    def cut(self, seen: Seen, truncated: Tensor) -> None:
-        """A row of what truncated environments (B,) show last, which nobody decides."""
+    def cut(self, seen: Seen, truncated: Tensor, asked: Tensor) -> None:
+        """A row of what truncated environments (B,) show last, which nobody decides.
+
+        There the decisions of those end who are asked (B, J). Those of the others are forgotten:
+        what such a request, which never reaches them, is worth to them nothing has taught.
+        """
         self._write(seen, torch.zeros_like(self.columns["action"][0]))
-        self._finish(truncated[:, None].expand_as(self.pending["since"]))
+        self._finish(truncated[:, None] & asked)
+        self.pending["since"] = torch.where(truncated[:, None], -1, self.pending["since"])
         self.count += 1
 
     def _write(self, seen: Seen, action: Tensor) -> None:

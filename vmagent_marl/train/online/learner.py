@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -99,11 +100,18 @@ class Explorer(Protocol):
         ...
 
 
-def check_warmup(warmup: int, steps: int) -> None:
-    """Raise `SettingError` where a run would end before its first update."""
-    if warmup < 0:
-        raise SettingError(f"warmup: {warmup} is negative: give 0 or more")
-    if warmup >= steps:
-        raise SettingError(
-            f"warmup: {warmup} of {steps} steps leave none to learn in: give fewer, or more steps"
-        )
+def check(settings: Settings) -> None:
+    """Raise `SettingError` for values that train nothing."""
+    if settings.seed < 0:
+        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
+    for name in ("steps", "batch", "validate_every", "validation_episodes"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
+    if not 0.0 < settings.learning_rate < math.inf:
+        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
+    if not settings.reward_scale > 0:
+        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
+    if not 0.0 <= settings.gamma <= 1.0:
+        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
+    if not settings.hidden or min(settings.hidden) < 1:
+        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")

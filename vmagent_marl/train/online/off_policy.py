@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.policies.networks import Network, NetworkShape
-from vmagent_marl.train.online.learner import Settings, check_warmup
 from vmagent_marl.train.online.optimizing import anneal
+from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.replay import Drawn, Replay, Row
 from vmagent_marl.train.online.stage import Stage
 
@@ -20,25 +20,13 @@ ROWS = 16  # requests of the batch in one `advance`: enough that counting them c
 
 
 @dataclass(frozen=True, kw_only=True)
-class OffPolicy(Settings):
-    """What learners from remembered play are told."""
+class OffPolicy(Remembering):
+    """What learners for one cluster are told besides."""
 
-    replay: int = 200_000
-    """Requests that are remembered, over all environments."""
-    warmup: int = 5_000
-    """Requests decided before the first update."""
-    minibatch: int = 256
-    """Requests an update."""
-    updates: int = 1
-    """Updates for every request of the batch."""
     n_step: int = 10
     """Requests whose rewards are summed before a value stands for the rest."""
-    target_every: int = 1
-    """Updates between steps of the target networks."""
     tau: float = 0.01
     """How far such a step goes; 1: a copy."""
-    max_norm: float = 10.0
-    """Gradients are cut to this norm."""
     anneal: bool = True
     """Whether the learning rate falls to a twentieth in the end."""
 
@@ -147,28 +135,9 @@ class OffPolicyLearner:
         self.stage.load_state_dict(content["stage"])
 
 
-def one_cluster(algorithm: str, stage: Stage, others: str) -> None:
-    """Raise `SettingError` where there are more clusters than one."""
-    clusters = stage.layout.clusters
-    if clusters > 1:
-        raise SettingError(
-            f"{algorithm}: plays one cluster, and {stage.scenario.name!r} has {clusters}: "
-            f"give {others}"
-        )
-
-
 def _check(settings: OffPolicy) -> None:
-    for name in ("minibatch", "updates", "n_step", "target_every"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    check_warmup(settings.warmup, settings.steps)
-    least = settings.batch * (settings.n_step + 1)
-    if settings.replay < least:
-        raise SettingError(
-            f"replay: {settings.replay} requests hold nothing to learn from with batch "
-            f"{settings.batch} and n_step {settings.n_step}: give {least} or more"
-        )
+    if settings.n_step < 1:
+        raise SettingError(f"n_step: {settings.n_step} is too few: give 1 or more")
+    check_remembering(settings, rows=settings.n_step + 1, n_step=settings.n_step)
     if not 0.0 < settings.tau <= 1.0:
         raise SettingError(f"tau: {settings.tau} is no share: give above 0, to 1 for copies")
-    if not settings.max_norm > 0:
-        raise SettingError(f"max_norm: {settings.max_norm} is not positive: give e.g. 10")

@@ -15,22 +15,21 @@ Differences from the papers:
   request's other siblings is taken off each advantage: what the trace brings is the same for all of
   them (a baseline that knows the input: Mao et al., ICLR 2019, arXiv 1807.02264, by leave-one-out);
   who is the last one to play on learns nothing from it;
-- the critic predicts returns divided by their running root mean square, and its last layer is
-  scaled with it (PopArt: van Hasselt et al., NeurIPS 2016, arXiv 1602.07714).
+- the critic predicts returns divided by their running root mean square (see `critics`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape, new_critic, new_network
-from vmagent_marl.policies.networks import flat_body
+from vmagent_marl.policies.checkpoint import network_shape, new_network
 from vmagent_marl.train.online.advantages import Segment, advantages_of, less_siblings
+from vmagent_marl.train.online.critics import Critic, Judged
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.optimizing import adam, anneal
@@ -47,7 +46,7 @@ class PPO(ActorSettings):
     """Requests an environment plays between updates."""
     siblings: int = 1
     """Environments that play the same episodes, for a baseline that knows the trace."""
-    critic: Literal["own", "state"] = "own"
+    critic: Judged = "own"
     """What values are judged by: each agent's observation, or the state of all."""
     epochs: int = 4
     """Passes over what was played."""
@@ -71,62 +70,47 @@ class PPOLearner:
     """PPO at work."""
 
     def __init__(self, settings: PPO, stage: Stage) -> None:
-        _check(settings, stage)
+        _check(settings)
         self.settings, self.stage, self.steps = settings, stage, 0
         device = stage.device
         shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
         self.network = new_network(shape).to(device)
-        if settings.critic == "state":
-            self.critic: nn.Module = nn.Sequential(
-                flat_body(stage.state_size + stage.identities, (64, 64)), nn.Linear(64, 1)
-            )
-        else:
-            self.critic = new_critic(shape)
-        self.critic.to(device)
-        parameters = [*self.network.parameters(), *self.critic.parameters()]
+        self.critic = Critic(settings.critic, shape, stage)
+        parameters = [*self.network.parameters(), *self.critic.network.parameters()]
         self.parameters = parameters
         self.optimizer = adam(parameters, settings.learning_rate, eps=1e-5)
         self.generator = torch.Generator(device=device).manual_seed(settings.seed)
-        self.scale = torch.ones(())  # root mean square of returns, running
 
     def advance(self) -> dict[str, float]:
         """Play a segment and learn from it."""
         if self.settings.anneal:
             gone = self.steps / self.settings.steps
             anneal(self.optimizer, self.settings.learning_rate, gone)
-        played = self._play()
+        critic, played = self.critic, self._play()
         advantages = advantages_of(played, self.settings.gamma, self.settings.gae_lambda)
         returns = advantages + played.value
         alive = played.alive[:, :, None].expand_as(returns)
         rms = returns[alive].square().mean().sqrt().clamp(min=1e-3).cpu()
-        self._rescale(rms if self.steps == 0 else 0.95 * self.scale + 0.05 * rms)
+        critic.rescale(rms if self.steps == 0 else 0.95 * critic.scale + 0.05 * rms)
         self.steps += int(played.alive.sum())
         if self.settings.siblings > 1:
             advantages = less_siblings(advantages, played.alive, self.settings.siblings)
         return self._learn(played, advantages, returns)
 
-    def _rescale(self, scale: Tensor) -> None:
-        """Another scale of values; what the critic says in units of reward stays as it is."""
-        *_, last = (module for module in self.critic.modules() if isinstance(module, nn.Linear))
-        with torch.no_grad():
-            for parameter in last.parameters():
-                parameter.mul_(self.scale / scale)
-        self.scale = scale
-
     def _play(self) -> Segment:
-        stage, settings = self.stage, self.settings
+        stage, settings, critic = self.stage, self.settings, self.critic
         rows: list[tuple[Tensor, ...]] = []
         with torch.no_grad():
             for _ in range(settings.segment):
-                features, mask, state = stage.features(), stage.mask(), self._state()
-                value, alive = self._value(features, state) * self.scale, stage.alive
+                features, mask, state = stage.features(), stage.mask(), critic.state()
+                value, alive = critic.values(features, state), stage.alive
                 policy = MaskedCategorical(self._logits(features), mask)
                 action = policy.sample(self.generator)
                 stage.step(action)
                 terminated, truncated = stage.ends()
                 after = torch.zeros_like(value)
                 if (truncated & alive).any():
-                    genuine = self._value(stage.features(), self._state()) * self.scale
+                    genuine = critic.values(stage.features(), critic.state())
                     after = torch.where(truncated[:, None], genuine, after)
                 counts = stage.reached() & (mask.sum(2) > 1) & alive[:, None]
                 rows.append(
@@ -146,7 +130,7 @@ class PPOLearner:
                 )
                 stage.renew()
             played = Segment(*(torch.stack(column) for column in zip(*rows, strict=True)))
-            last = self._value(stage.features(), self._state()) * self.scale
+            last = critic.values(stage.features(), critic.state())
         following = torch.cat([played.value[1:], last[None]])
         after = torch.where(played.goes_on[:, :, None], following, played.after)
         return played._replace(after=after)
@@ -164,7 +148,7 @@ class PPOLearner:
             "action": played.action.flatten(),
             "log_prob": played.log_prob.flatten(),
             "advantage": ((advantages - mean) / spread).flatten(),
-            "return": (returns / self.scale).flatten(),
+            "return": (returns / self.critic.scale).flatten(),
             "counts": played.counts.flatten().float(),
         }
         state = played.state.flatten(0, 1)
@@ -193,13 +177,11 @@ class PPOLearner:
         number = counts.sum().clamp(min=1.0)
         policy_loss = -(gain * counts).sum() / number
         entropy = (policy.entropy() * counts).sum() / number
-        seen = part["features"]
-        if settings.critic == "state":
-            seen = self._with_agent(state, agent)
-        value_loss = (self.critic(seen).squeeze(1) - part["return"]).square().mean()
+        judged = self.critic.scaled(part["features"], state, agent)
+        value_loss = (judged - part["return"]).square().mean()
         loss = policy_loss - settings.entropy * entropy + settings.value_weight * value_loss
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         nn.utils.clip_grad_norm_(self.parameters, settings.max_norm)
         self.optimizer.step()
         kl = float(((ratio - 1 - log_ratio) * counts).sum().detach() / number)  # Schulman's k3
@@ -215,31 +197,9 @@ class PPOLearner:
         logits: Tensor = self.network(features.flatten(0, 1))
         return logits.view(*features.shape[:2], -1)
 
-    def _state(self) -> Tensor:
-        """(B, N), of no floats where the critic does not read it."""
-        if self.settings.critic == "state":
-            return self.stage.state()
-        return torch.zeros(self.stage.simulator.batch, 0, device=self.stage.device)
-
-    def _value(self, features: Tensor, state: Tensor) -> Tensor:
-        """(B, K), in units of the running scale."""
-        batch, clusters, _ = features.shape
-        seen = features.flatten(0, 1)
-        if self.settings.critic == "state":
-            agents = torch.arange(clusters, device=features.device).repeat(batch)
-            seen = self._with_agent(state.repeat_interleave(clusters, 0), agents)
-        values: Tensor = self.critic(seen)
-        return values.view(batch, clusters)
-
-    def _with_agent(self, state: Tensor, agent: Tensor) -> Tensor:
-        """States (N, S) followed by who is asked (N,), one-hot."""
-        if self.stage.identities == 0:
-            return state
-        return torch.cat([state, torch.eye(self.stage.identities, device=state.device)[agent]], 1)
-
     def modules(self) -> dict[str, nn.Module]:
         """See `Learner`."""
-        return {"network": self.network, "critic": self.critic}
+        return {"network": self.network, "critic": self.critic.network}
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""
@@ -248,13 +208,13 @@ class PPOLearner:
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
-            "scale": self.scale,
+            "scale": self.critic.scale,
             "stage": self.stage.state_dict(),
         }
 
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """See `Learner`."""
-        self.steps, self.scale = content["steps"], content["scale"]
+        self.steps, self.critic.scale = content["steps"], content["scale"]
         for name, module in self.modules().items():
             module.load_state_dict(content["modules"][name])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -262,7 +222,7 @@ class PPOLearner:
         self.stage.load_state_dict(content["stage"])
 
 
-def _check(settings: PPO, stage: Stage) -> None:
+def _check(settings: PPO) -> None:
     for name in ("segment", "epochs", "minibatch"):
         value = getattr(settings, name)
         if value is not None and value < 1:

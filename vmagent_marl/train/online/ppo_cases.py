@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from vmagent_marl.train.online.critics import Judged
 from vmagent_marl.train.online.ppo import PPO
 
 
@@ -46,5 +46,5 @@ class MAPPO(IPPO):
     Yu et al., NeurIPS 2022 (arXiv 2103.01955).
     """
 
-    critic: Literal["own", "state"] = "state"
+    critic: Judged = "state"
     """What values are judged by: each agent's observation, or the state of all."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,26 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from vmagent_marl import catalog
-from vmagent_marl.errors import PolicyError, SettingError, unknown_name
+from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import (
     CHECKPOINTS,
-    LOGITS,
     NetworkPolicy,
     Training,
-    load_policy,
     load_tensors,
     one_thread,
     save_policy,
     save_tensors,
 )
-from vmagent_marl.policies.networks import NetworkShape
-from vmagent_marl.policies.registry import SHELF, checkpoint_file
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.settings import read_changes
+from vmagent_marl.train.online.first_weights import begin_from
 from vmagent_marl.train.online.imitation import imitate, teacher_of
-from vmagent_marl.train.online.learner import ActorSettings, Explorer, Learner, Settings
+from vmagent_marl.train.online.learner import ActorSettings, Explorer, Learner, Settings, check
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.running import board, drawing_from, find_device
@@ -112,7 +109,7 @@ class _Run:
         )
         self.begun = (folder / "resume.pt").exists()
         if settings.init is not None and not self.begun:
-            _begin_from(settings.init, self.learner, isinstance(settings, ActorSettings))
+            begin_from(settings.init, self.learner, isinstance(settings, ActorSettings))
         self.teacher = teacher_of(settings, scenario)
         self.best = -math.inf
         self.curve: list[dict[str, float]] = []
@@ -152,6 +149,23 @@ class _Run:
                     for name, value in self.curve[-1].items():
                         if name != "step":
                             tell(name, value, self.learner.steps)
+        if progress and self.curve[0]["mean_return"] == self.best:
+            print(self._nothing_gained(), file=sys.stderr)
+
+    def _nothing_gained(self) -> str:
+        """What to say, and to try, where no validation was better than the first."""
+        settings, begun = self.settings, "untrained"
+        if self.teacher is not None:
+            begun = f"as {self.teacher.name} taught it"
+        elif settings.init is not None:
+            begun = f"as {settings.init} had it"
+        later = max(row["mean_return"] for row in self.curve[1:])
+        return (
+            f"{self.folder / 'policy.pt'}: is the network {begun}, which nothing that was learned "
+            f"beat on validation (mean return {self.best:.4g}, later {later:.4g} at most): "
+            "give more --steps, another --learning-rate, or more --validation-episodes to tell "
+            "small gains apart; last.pt is what it came to"
+        )
 
     def _validate(self, figures: dict[str, float]) -> None:
         """Score what has been learned, keep it where it is the best, and write all."""
@@ -190,58 +204,12 @@ class _Run:
         self.learner.load_state_dict(content["learner"])
 
 
-def check(settings: Settings) -> None:
-    """Raise `SettingError` for values that train nothing."""
-    if settings.seed < 0:
-        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
-    for name in ("steps", "batch", "validate_every", "validation_episodes"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    if not 0.0 < settings.learning_rate < math.inf:
-        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
-    if not settings.reward_scale > 0:
-        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
-    if not 0.0 <= settings.gamma <= 1.0:
-        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
-    if not settings.hidden or min(settings.hidden) < 1:
-        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")
-
-
 def _plain(settings: Settings) -> dict[str, Any]:
     values = asdict(settings)
     values.pop("device")  # where, not what
     if not values["set"]:  # as runs of earlier versions have it, which go on
         values.pop("set")
     return values
-
-
-def _begin_from(file: str, learner: Learner, acts: bool) -> None:
-    """Weights of a checkpoint into the learner's acting network, of logits if it `acts`.
-
-    Values serve as logits: the best action is the same. Logits are no values.
-    """
-    found = checkpoint_file(file)
-    if found is None:
-        raise unknown_name("checkpoint", file, catalog.names(SHELF))
-    policy = load_policy(found)
-    given, ours = policy.network, learner.network
-    if policy.training.algorithm in LOGITS and not acts:
-        raise PolicyError(
-            f"init: {file}: {policy.training.algorithm} learned what to answer, and no values: "
-            "give a checkpoint of a learner of values (discrete CQL, dqn, iql ...), or none"
-        )
-    try:
-        ours.load_state_dict(given.state_dict())
-    except RuntimeError:
-        raise PolicyError(
-            f"init: {file}: its network ({_told(given.shape)}) is not like this run's "
-            f"({_told(ours.shape)}): give the same --network, --hidden and scenario, or none"
-        ) from None
-
-
-def _told(shape: NetworkShape) -> str:
-    sizes = " x ".join(map(str, shape.hidden))
-    return f"{shape.kind}, {shape.inputs} inputs, hidden {sizes}, {shape.actions} actions"
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -27,9 +27,11 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import new_network
 from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.online.algorithms import check_clusters
+from vmagent_marl.train.online.exploring import check_shares
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, one_cluster
+from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
 from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
@@ -63,7 +65,7 @@ class SACLearner(OffPolicyLearner):
     settings: SAC
 
     def __init__(self, settings: SAC, stage: Stage) -> None:
-        one_cluster("sac", stage, "ippo or mappo")
+        check_clusters("sac", stage.scenario)
         _check(settings)
         super().__init__(settings, stage)
         device, rate = stage.device, settings.learning_rate
@@ -151,5 +153,4 @@ class SACLearner(OffPolicyLearner):
 def _check(settings: SAC) -> None:
     if not settings.temperature > 0:
         raise SettingError(f"temperature: {settings.temperature} is not positive: give e.g. 0.1")
-    if not 0.0 <= settings.target_entropy <= 1.0:
-        raise SettingError(f"target_entropy: {settings.target_entropy} is no share: give 0 to 1")
+    check_shares(settings, "target_entropy")

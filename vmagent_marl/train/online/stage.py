@@ -84,6 +84,11 @@ class Stage:
         paid = np.broadcast_to(paid, (simulator.batch, simulator.clusters))
         return torch.from_numpy(paid.astype(np.float32)).to(self.device)
 
+    def asked(self) -> Tensor:
+        """(B, K) bool: who is in the chain of the request that is shown, and may be reached."""
+        beyond = self.simulator.observation[:, :, self.layout.parts["chain"].stop - 1]
+        return torch.from_numpy(beyond == 0).to(self.device)
+
     def reached(self) -> Tensor:
         """(B, K) bool: whose answers counted."""
         return torch.from_numpy(self.simulator.state.reached.copy()).to(self.device)

@@ -24,8 +24,8 @@ from vmagent_marl.evaluation.statistics import stratified_interval
 from vmagent_marl.parallel import in_turn
 from vmagent_marl.settings import build
 from vmagent_marl.train.online.algorithms import check_clusters, train_agent
-from vmagent_marl.train.online.learner import Settings
-from vmagent_marl.train.online.run import check, scenario_of
+from vmagent_marl.train.online.learner import Settings, check
+from vmagent_marl.train.online.run import scenario_of
 
 Values = dict[str, list[Any]]  # of the settings that are swept, by name
 

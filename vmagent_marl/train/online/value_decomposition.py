@@ -16,7 +16,8 @@ Differences from the papers:
   play has it; then taking is only ever seen beside the others' pass, is held against all of them
   passing, and agents learn to take whatever comes (a test shows it);
 - many environments play at once, and updates follow each request of all of them;
-- an episode that is truncated is bootstrapped with the value of its genuine last observation.
+- an episode that is truncated is bootstrapped with the value of its genuine last observation; IQL
+  forgets the last decisions of agents that its request is not offered to.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
+from vmagent_marl.train.online.algorithms import check_clusters
+from vmagent_marl.train.online.exploring import Exploring, check_exploring, random_share
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
-from vmagent_marl.train.online.learner import Settings, check_warmup
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.mixers import Mixing, new_mixer
 from vmagent_marl.train.online.optimizing import adam
+from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.team_values import TeamValues
 
@@ -42,7 +45,7 @@ ROWS = 16  # requests of the batch in one `advance`; how many does not change wh
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueDecomposition(Settings):
+class ValueDecomposition(Remembering, Exploring):
     """What IQL, VDN and QMIX are told; each is a case with its mixing, see `value_cases`."""
 
     scenario: str = "region-prices"
@@ -60,26 +63,14 @@ class ValueDecomposition(Settings):
     """Discount a request."""
     replay: int = 100_000
     """Requests that are remembered, over all environments."""
-    warmup: int = 5_000
-    """Requests decided before the first update."""
-    minibatch: int = 256
-    """Decisions an update."""
-    updates: int = 1
-    """Updates for every request of the batch."""
     target_every: int = 1_000
     """Updates between copies to the target networks."""
     duelling: bool = True
     """Whether the value of what is seen and the actions' advantages are learned apart."""
-    epsilon_start: float = 1.0
-    """Share of random legal actions at first."""
     epsilon_end: float = 0.05
     """The same from `epsilon_decay` on."""
-    epsilon_decay: float = 0.2
-    """Share of all steps until then."""
     mixer_width: int = 32
     """Width of QMIX's mixer."""
-    max_norm: float = 10.0
-    """Gradients are cut to this norm."""
 
 
 def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
@@ -121,9 +112,7 @@ class ValueDecompositionLearner:
     @property
     def epsilon(self) -> float:
         """Share of random actions now."""
-        settings = self.settings
-        gone = min(self.steps / max(settings.epsilon_decay * settings.steps, 1.0), 1.0)
-        return settings.epsilon_start + gone * (settings.epsilon_end - settings.epsilon_start)
+        return random_share(self.settings, self.steps)
 
     def advance(self) -> dict[str, float]:
         """Play some requests of the batch, and learn after each."""
@@ -176,7 +165,8 @@ class ValueDecompositionLearner:
         terminated, truncated = (ended & alive for ended in stage.ends())
         self.replay.add(seen, action, decided, rewards, terminated)
         if truncated.any():
-            self.replay.cut(self._seen(), truncated)
+            asked = stage.asked() if settings.mixing == "none" else truncated[:, None]
+            self.replay.cut(self._seen(), truncated, asked)
         self.steps += int(alive.sum())
         stage.renew()
 
@@ -228,30 +218,16 @@ class ValueDecompositionLearner:
 
 
 def _check(settings: ValueDecomposition, stage: Stage) -> None:
-    if stage.layout.clusters == 1:
-        raise SettingError(
-            f"{_name(settings)}: takes more clusters than the one of this scenario: "
-            "give dqn, which is the same for one"
-        )
+    check_clusters(_name(settings), stage.scenario)
     if settings.mixing != "none" and settings.reward != "team":
         raise SettingError(
             f"reward: {_name(settings)} learns one value of the team: give team, or take iql, "
             "whose agents may be selfish"
         )
-    check_warmup(settings.warmup, settings.steps)
-    for name in ("minibatch", "updates", "target_every", "mixer_width"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    for name in ("epsilon_start", "epsilon_end", "epsilon_decay"):
-        if not 0.0 <= getattr(settings, name) <= 1.0:
-            raise SettingError(f"{name}: {getattr(settings, name)} is no share: give 0 to 1")
-    if not settings.max_norm > 0:
-        raise SettingError(f"max_norm: {settings.max_norm} is not positive: give e.g. 10")
-    if settings.replay < 3 * settings.batch:
-        raise SettingError(
-            f"replay: {settings.replay} requests hold nothing to learn from with batch "
-            f"{settings.batch}: give {3 * settings.batch} or more"
-        )
+    if settings.mixer_width < 1:
+        raise SettingError(f"mixer_width: {settings.mixer_width} is too few: give 1 or more")
+    check_exploring(settings)
+    check_remembering(settings, rows=3)  # between two a cut may lie
 
 
 def _name(settings: ValueDecomposition) -> str:
