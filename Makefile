@@ -49,6 +49,7 @@ bench: $(INSTALLED)  ## the benchmarks, into benchmarks/results.md
 	$(BIN)/python benchmarks/costs.py --write benchmarks/results.md
 	$(BIN)/python benchmarks/datasets.py --write benchmarks/results.md
 	$(BIN)/python benchmarks/training.py --write benchmarks/results.md
+	$(BIN)/python benchmarks/offline_speed.py --write benchmarks/results.md
 	$(BIN)/python -m pytest benchmarks/micro.py -q -p no:cacheprovider \
 		--benchmark-columns=min,median,ops --benchmark-sort=name
 

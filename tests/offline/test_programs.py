@@ -27,18 +27,49 @@ SHARED: dict[str, tuple[str, Any]] = {  # option and value on the command line, 
     "network": ("servers", None),
     "device": ("cpu", None),
 }
-OWN: dict[str, dict[str, tuple[str, Any]]] = {
-    "discrete_cql": {
-        "gamma": ("0.5", 0.5),
-        "alpha": ("0.7", 0.7),
-        "target-every": ("3", 3),
-        "reward": ("own", "own"),
-        "reward-scale": ("4.0", 4.0),
-    },
-    "behaviour_cloning": {"beta": ("0.25", 0.25)},
+VALUES: dict[str, tuple[str, Any]] = {
+    "gamma": ("0.5", 0.5),
+    "reward": ("own", "own"),
+    "reward-scale": ("4.0", 4.0),
 }
-ALGORITHM = {"discrete_cql": "discrete_cql", "behaviour_cloning": "masked_bc"}
-WHERE = {"target-every": "target_update_interval"}  # d3rlpy's name in config.json
+TARGET: dict[str, tuple[str, Any]] = {"target-every": ("3", 3)}
+OWN: dict[str, dict[str, tuple[str, Any]]] = {
+    "behaviour_cloning": {"beta": ("0.25", 0.25)},
+    "discrete_bcq": {
+        **VALUES,
+        **TARGET,
+        "flexibility": ("0.6", 0.6),
+        "beta": ("0.25", 0.25),
+    },
+    "discrete_cql": {**VALUES, **TARGET, "alpha": ("0.7", 0.7)},
+    "discrete_sac": {
+        **VALUES,
+        **TARGET,
+        "temperature": ("0.7", 0.7),
+        "target-entropy": ("0.2", 0.2),
+    },
+    "double_dqn": {**VALUES, **TARGET},
+    "implicit_q_learning": {
+        **VALUES,
+        "expectile": ("0.8", 0.8),
+        "sharpness": ("2.0", 2.0),
+        "tau": ("0.1", 0.1),
+    },
+}
+ALGORITHM = {
+    "behaviour_cloning": "masked_bc",
+    "discrete_bcq": "masked_bcq",
+    "discrete_cql": "discrete_cql",
+    "discrete_sac": "masked_sac",
+    "double_dqn": "double_dqn",
+    "implicit_q_learning": "implicit_q",
+}
+WHERE = {  # d3rlpy's names in config.json; one option may stand for several
+    "target-every": ("target_update_interval",),
+    "flexibility": ("action_flexibility",),
+    "temperature": ("initial_temperature",),
+}
+RATES = {"discrete_sac": ("actor_learning_rate", "critic_learning_rate", "temp_learning_rate")}
 
 
 def test_every_program_on_the_shelf_is_tested_here() -> None:
@@ -92,9 +123,10 @@ def test_every_option_reaches_the_run(
     assert config["dataset"] == [data]
     network = load_policy(tmp_path / "policy.pt").network
     assert (network.shape.kind, network.shape.hidden) == ("servers", (7,))
+    where = {**WHERE, "learning-rate": RATES.get(name, ("learning_rate",))}
     for key, (_, value) in options.items():
-        if value is not None:
-            assert config[WHERE.get(key, key.replace("-", "_"))] == value, key
+        for place in where.get(key, (key.replace("-", "_"),)) if value is not None else ():
+            assert config[place] == value, key
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -136,6 +168,6 @@ def test_the_readme_adds_an_algorithm(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     assert "steps=4000" in block
     exec(compile(block.replace("steps=4000", "steps=4"), str(readme), "exec"), {})
-    policy = load_policy(Path("runs/double-dqn/policy.pt"))
-    assert policy.training.algorithm == "double_dqn"
-    assert evaluate(scenario, policy, episodes=2).policies == ["runs/double-dqn/policy.pt"]
+    policy = load_policy(Path("runs/dqn/policy.pt"))
+    assert policy.training.algorithm == "dqn"
+    assert evaluate(scenario, policy, episodes=2).policies == ["runs/dqn/policy.pt"]

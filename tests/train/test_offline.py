@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from train.learners import bc, cql, trained
+from train.learners import bc, bcq, cql, dqn, iql, sac, trained
 from train.recordings import record, small_region
 
 from vmagent_marl.episodes import Recipe, collect, recipe_for
@@ -31,7 +31,8 @@ SHORT: dict[str, Any] = {
     "validation_episodes": 2,
     "progress": False,
 }
-LARGE: dict[str, Any] = {"hidden": (64, 64), "batch_size": 256, "learning_rate": 3e-3}
+LARGE: dict[str, Any] = {"hidden": (64, 64), "batch_size": 256, "learning_rate": 1e-2}
+QUICK: dict[str, Any] = {**LARGE, "gamma": 0.8, "target_update_interval": 25}
 
 
 @pytest.fixture
@@ -73,13 +74,19 @@ class TinySolver:
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("config", "steps"),
     [
-        pytest.param(cql(gamma=0.8, alpha=0.05, target_update_interval=25, **LARGE), id="cql"),
-        pytest.param(bc(**LARGE), id="bc"),
+        pytest.param(bc(**LARGE), 500, id="bc"),
+        pytest.param(bcq(**QUICK), 1000, id="bcq"),
+        pytest.param(cql(alpha=0.05, **QUICK), 1000, id="cql"),
+        pytest.param(dqn(**QUICK), 1500, id="dqn"),
+        pytest.param(iql(expectile=0.8, tau=0.05, **LARGE), 1500, id="iql"),
+        pytest.param(
+            sac(n_critics=1, initial_temperature=0.3, target_entropy=0.3, **QUICK), 1500, id="sac"
+        ),
     ],
 )
-def test_tiny_is_solved_from_noisy_play(config: Any, tmp_path: Path) -> None:
+def test_tiny_is_solved_from_noisy_play(config: Any, steps: int, tmp_path: Path) -> None:
     """Neither the heuristics (8 of 40) nor what was recorded comes near its optimum."""
     scenario = load_scenario("tiny")
     validation = Validation(scenario, episodes=32, seed=5)
@@ -87,7 +94,9 @@ def test_tiny_is_solved_from_noisy_play(config: Any, tmp_path: Path) -> None:
     assert validation.score(TinySolver(noise=0.1)).mean_return < 36.0
     policies: list[Policy] = [TinySolver(noise=0.1), make_policy("random")]
     name = record("tiny/mixed-v0", scenario, policies, 100)
-    file = trained(config, name, tmp_path / "run", steps=1500, validate_every=250)
+    file = trained(
+        config, name, tmp_path / "run", gamma=0.8, steps=steps, validate_every=100, progress=False
+    )
     assert validation.score(load_policy(file)).mean_return == 40.0
 
 
@@ -138,7 +147,16 @@ def test_the_best_on_validation_is_kept_and_not_the_last(
     assert not torch.equal(kept["rising"], kept["falling"])
 
 
-@pytest.mark.parametrize("config", [cql(target_update_interval=7), bc()], ids=["cql", "bc"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(bc(), id="bc"),
+        pytest.param(bcq(target_update_interval=7), id="bcq"),
+        pytest.param(cql(target_update_interval=7), id="cql"),
+        pytest.param(iql(), id="iql"),
+        pytest.param(sac(target_update_interval=7), id="sac"),
+    ],
+)
 def test_a_killed_run_ends_as_one_that_was_not(
     config: Any, region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

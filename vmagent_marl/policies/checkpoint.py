@@ -23,6 +23,7 @@ try:
     import torch
     from torch import nn
 
+    from vmagent_marl.policies.constrained_network import ConstrainedNetwork
     from vmagent_marl.policies.networks import (
         FlatNetwork,
         Kind,
@@ -40,7 +41,8 @@ except ModuleNotFoundError as error:
 FORMAT = "vmagent_marl policy 1"
 CHECKPOINTS = "checkpoints"  # folder of a run, with one of each validation, by its step
 SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
-LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc")  # whose networks hold no values
+LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc", "masked_sac", "implicit_q")
+"""Learners whose networks say what to answer, and hold no values."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,9 @@ def network_shape(
 
 def new_network(shape: NetworkShape) -> Network:
     """A network of this shape, whose first parameters are drawn."""
+    if shape.flexibility is not None:
+        alone = replace(shape, flexibility=None)
+        return ConstrainedNetwork(new_network(alone), new_network(alone), shape.flexibility)
     return ServerNetwork(shape) if shape.kind == "servers" else FlatNetwork(shape)
 
 

@@ -27,6 +27,7 @@ class NetworkShape:
     hidden: tuple[int, ...] = (64, 64)
     kind: Kind = "flat"
     hints: int = 0  # 1 where the layout tells when servers are foretold to be empty
+    flexibility: float | None = None  # of a `ConstrainedNetwork`; None: any legal action may win
 
     @property
     def inputs(self) -> int:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from vmagent_marl.errors import SettingError
+from vmagent_marl.policies.checkpoint import Training, save_policy
 from vmagent_marl.policies.networks import Network
+from vmagent_marl.scenario import scenario_from
+from vmagent_marl.sim.layout import layout_of
+from vmagent_marl.train.offline.batches import Batch, Batches
 from vmagent_marl.train.offline.decisions import Decisions
+from vmagent_marl.train.offline.fused_adam import fused
 from vmagent_marl.train.offline.learner import check_settings, shape_for
+from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory, network_of
 from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBCConfig, TorchMiniBatch
 from vmagent_marl.train.running import drawing_from, find_device
+
+UNMASKED = {  # of d3rlpy, whose policies our Q-function does not cover, and ours in their place
+    "discrete_bc": "a MaskedBCConfig",
+    "discrete_bcq": "a MaskedBCQConfig",
+    "discrete_sac": "a MaskedSACConfig",
+}
 
 
 class D3rlpyLearner:
@@ -29,33 +38,30 @@ class D3rlpyLearner:
     def __init__(
         self, config: Any, decisions: Decisions, *, seed: int = 0, device: str = "auto"
     ) -> None:
-        imitates = isinstance(config, DiscreteBCConfig)
-        _check(config, decisions, seed, imitates)
-        factory = config.encoder_factory
-        shape = shape_for(decisions, hidden=tuple(factory.hidden), kind=factory.kind)
-        filled = replace(factory, identities=shape.identities, hints=shape.hints)
-        config = replace(config, encoder_factory=filled)
+        _check(config, seed)
+        config = config_for(config, decisions)
         self.algorithm: str = config.get_type()
-        self.gamma: float | None = None if imitates else config.gamma
+        self.gamma: float | None = None if imitates(config) else config.gamma
         self.data, self.seed, self.step = decisions, seed, 0
         self.settings = {**decisions.settings, **config.serialize_to_dict()}
         self.device = find_device(device)
         self.learner = config.create(device=self.device)
         with drawing_from(seed):
-            self.learner.create_impl(((shape.inputs,), (shape.actions,)), shape.actions)
-        self.batch_size: int = config.batch_size
-        self._rows = np.flatnonzero(~decisions.closing)
-        self._tensors = _Tensors(decisions, self.device)
+            shapes = ((decisions.inputs,), (decisions.actions,))
+            self.learner.create_impl(shapes, decisions.actions)
+        self._batches = Batches(decisions, size=config.batch_size, device=self.device)
         self.reseed(seed)
 
     def reseed(self, *seed: int) -> None:
         """See `OfflineLearner`."""
-        self._generator = np.random.default_rng(seed)
+        self._batches.reseed(*seed)
 
     def update(self) -> dict[str, float]:
         """See `OfflineLearner`."""
-        rows = torch.from_numpy(self._generator.choice(self._rows, self.batch_size))
-        found: dict[str, float] = self.learner.impl.update(self._tensors.batch(rows), self.step)
+        batch = self._batches.draw()
+        # its `update` goes through all modules first, to switch dropout on, which none has
+        impl = self.learner.impl
+        found: dict[str, float] = impl.inner_update(_theirs(batch, self.device), self.step)
         self.step += 1
         return found
 
@@ -82,46 +88,82 @@ class D3rlpyLearner:
 def acting_network(learner: Any) -> Network:
     """What answers for a learner of d3rlpy: its first Q-function, where it does not say itself."""
     network: Network | None = getattr(learner, "acting_network", None)
-    return network or learner.impl.modules.q_funcs[0].encoder.network
+    return network or network_of(learner.impl.modules.q_funcs[0])
 
 
-class _Tensors:
-    """Decisions on a device; on the CPU the same memory."""
+def save_acting(path: str | Path, learner: Any, decisions: Decisions) -> None:
+    """Write a checkpoint of what answers for a learner of d3rlpy, as `load_policy` reads it.
 
-    def __init__(self, decisions: Decisions, device: str) -> None:
-        def column(values: Any) -> Tensor:
-            return torch.from_numpy(values).to(device, torch.float32)[:, None]
+    For training loops of your own; `train_offline` writes the best that it has seen.
+    """
+    scenario = scenario_from(decisions.scenario, where=decisions.dataset[0])
+    layout = layout_of(scenario.rules())
+    training = Training(
+        algorithm=learner.config.get_type(),
+        scenario=scenario.as_dict(),
+        clusters=layout.clusters,
+        servers=layout.servers,
+        summaries=layout.summaries,
+        hints=layout.hints,
+        gamma=None if imitates(learner.config) else decisions.gamma,
+        dataset=decisions.dataset,
+    )
+    save_policy(Path(path), copy.deepcopy(acting_network(learner)).cpu(), training)
 
-        self.device = device
-        self.features = torch.from_numpy(decisions.features).to(device)
-        self.mask = torch.from_numpy(decisions.mask).to(device)
-        self.action = column(decisions.action)
-        self.reward = column(decisions.reward)
-        self.terminal = column(decisions.terminal)
-        self.interval = column(decisions.interval)
 
-    def batch(self, rows: Tensor) -> Any:
-        """d3rlpy's batch of the decisions at these rows (N,), none of them closing."""
-        rows = rows.to(self.device)
-        after = rows + 1
-        reward = self.reward[rows]
-        return TorchMiniBatch(
-            observations=[self.features[rows], self.mask[rows].float()],
-            actions=self.action[rows],
-            rewards=reward,
-            next_observations=[self.features[after], self.mask[after].float()],
-            next_actions=self.action[after],
-            returns_to_go=torch.zeros_like(reward),  # which no learner here uses
-            terminals=self.terminal[rows],
-            intervals=self.interval[rows],
-            device=self.device,
+def config_for(config: Any, decisions: Decisions) -> Any:
+    """A config of d3rlpy whose networks read these decisions, and whose Adam is fused.
+
+    Raises `SettingError` for one that would not know the masks, and where the decisions are of
+    another discount.
+    """
+    told = config.get_type()
+    if told in UNMASKED:
+        raise SettingError(f"{told}: knows no masks here: give {UNMASKED[told]}")
+    if not imitates(config) and config.gamma != decisions.gamma:
+        raise SettingError(
+            f"gamma: {config.gamma} of the learner is not {decisions.gamma}, with which the "
+            "decisions were read: give read_decisions the same"
         )
+    filled = {
+        name: fused(factory) for name, factory in vars(config).items() if "optim_factory" in name
+    }
+    for name in [name for name in vars(config) if name.endswith("encoder_factory")]:
+        factory = getattr(config, name)
+        if not isinstance(factory, NetworkFactory):
+            raise SettingError(f"{name}: knows no masks: give a NetworkFactory")
+        shape = shape_for(decisions, hidden=tuple(factory.hidden), kind=factory.kind)
+        filled[name] = replace(factory, identities=shape.identities, hints=shape.hints)
+    judges = getattr(config, "q_func_factory", None)
+    if judges is not None and not isinstance(judges, MaskedQFunctionFactory):
+        raise SettingError("q_func_factory: knows no masks: give a MaskedQFunctionFactory")
+    return replace(config, **filled)
 
 
-def _check(config: Any, decisions: Decisions, seed: int, imitates: bool) -> None:
+def imitates(config: Any) -> bool:
+    """Whether it learns what was done, and nothing of rewards."""
+    return isinstance(config, DiscreteBCConfig)
+
+
+def _theirs(batch: Batch, device: str) -> Any:
+    """A batch as d3rlpy's learners take it."""
+    return TorchMiniBatch(
+        observations=[batch.features, batch.mask],
+        actions=batch.action,
+        rewards=batch.reward,
+        next_observations=[batch.after, batch.after_mask],
+        next_actions=batch.after_action,
+        returns_to_go=batch.reward,  # which no learner here uses
+        terminals=batch.terminal,
+        intervals=batch.interval,
+        device=device,
+    )
+
+
+def _check(config: Any, seed: int) -> None:
     counts = ("batch_size", "target_update_interval", "n_critics")
-    rates = ("learning_rate", "actor_learning_rate", "critic_learning_rate")
-    for rate in (getattr(config, name) for name in rates if hasattr(config, name)):
+    rates = [name for name in vars(config) if name.endswith("learning_rate")]
+    for rate in (getattr(config, name) for name in rates):
         check_settings(
             seed=seed,
             learning_rate=rate,
@@ -130,8 +172,3 @@ def _check(config: Any, decisions: Decisions, seed: int, imitates: bool) -> None
     for name in ("alpha", "beta"):
         if not getattr(config, name, 0.0) >= 0:
             raise SettingError(f"{name}: {getattr(config, name)} is negative: give 0 or more")
-    if not imitates and config.gamma != decisions.gamma:
-        raise SettingError(
-            f"gamma: {config.gamma} of the learner is not {decisions.gamma}, with which the "
-            "decisions were read: give read_decisions the same"
-        )

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
+from torch.nn import functional
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import new_network
-from vmagent_marl.policies.networks import Kind, NetworkShape
+from vmagent_marl.policies.networks import Kind, Network, NetworkShape
 from vmagent_marl.train.offline.quiet_d3rlpy import (
+    DiscreteImitationLoss,
     DiscreteMeanQFunctionForwarder,
     Encoder,
     EncoderFactory,
@@ -27,6 +30,8 @@ from vmagent_marl.train.offline.quiet_d3rlpy import (
     QFunctionOutput,
     register_encoder_factory,
     register_q_func_factory,
+    unwrap_ddp_model,
+    wrap_model_by_ddp,
 )
 
 Observations = Sequence[Tensor]  # features (N, inputs) and mask (N, actions), both float32
@@ -110,7 +115,7 @@ class MaskedQFunctionFactory(QFunctionFactory):  # type: ignore[misc]  # as abov
 
 
 class MaskedPolicy(nn.Module):
-    """A categorical policy over the legal actions."""
+    """A categorical policy over the legal actions, in the place of d3rlpy's `CategoricalPolicy`."""
 
     def __init__(self, encoder: NetworkEncoder) -> None:
         super().__init__()
@@ -118,7 +123,34 @@ class MaskedPolicy(nn.Module):
 
     def forward(self, x: Observations) -> Categorical:
         """Illegal actions have probability 0, to the last bit of float32."""
-        return Categorical(logits=self.encoder(x))
+        return Categorical(logits=self.encoder(x), validate_args=False)
+
+
+def new_policy(
+    factory: NetworkFactory, shape: Sequence[Sequence[int]], *, device: str, enable_ddp: bool
+) -> nn.Module:
+    """A masked policy, wrapped as d3rlpy wraps its own where several processes learn."""
+    policy = MaskedPolicy(factory.create(shape)).to(device)
+    return cast(nn.Module, wrap_model_by_ddp(policy)) if enable_ddp else policy
+
+
+def imitation(policy: nn.Module, x: Observations, actions: Tensor, beta: float) -> Any:
+    """d3rlpy's loss of a discrete imitator, whose penalty counts legal actions alone.
+
+    Its own squares the logits of all, and so the fill of illegal ones. `actions` (N, 1).
+    """
+    log_probs, legal = policy(x).logits, x[1] > 0  # which torch has normalised
+    loss = functional.nll_loss(log_probs, actions.long().view(-1))
+    squares = torch.where(legal, log_probs, 0.0).square().sum() / legal.sum()
+    return DiscreteImitationLoss(
+        loss=loss + beta * squares, imitation_loss=loss, regularization_loss=beta * squares
+    )
+
+
+def network_of(module: nn.Module) -> Network:
+    """The network inside a Q-function or a policy."""
+    network: Network = unwrap_ddp_model(module).encoder.network
+    return network
 
 
 register_encoder_factory(NetworkFactory)

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional
 
 from vmagent_marl.policies.networks import Network
-from vmagent_marl.train.offline.masked import MaskedPolicy, Observations
+from vmagent_marl.train.offline.masked import Observations, imitation, network_of, new_policy
 from vmagent_marl.train.offline.quiet_d3rlpy import (
     DiscreteBC,
     DiscreteBCConfig,
     DiscreteBCImpl,
     DiscreteBCModules,
-    DiscreteImitationLoss,
     register_learnable,
 )
 
@@ -25,14 +23,8 @@ class MaskedBCImpl(DiscreteBCImpl):  # type: ignore[misc]  # d3rlpy has no annot
     """Cross-entropy over the legal actions, and d3rlpy's penalty on their squared logits."""
 
     def compute_loss(self, obs_t: Observations, act_t: Tensor) -> Any:
-        """d3rlpy's own would square the fill of illegal actions."""
-        values = self._modules.imitator.encoder(obs_t)
-        legal = obs_t[1] > 0
-        imitation = functional.cross_entropy(values, act_t.long().view(-1))
-        penalty = self._beta * (values[legal] ** 2).mean()
-        return DiscreteImitationLoss(
-            loss=imitation + penalty, imitation_loss=imitation, regularization_loss=penalty
-        )
+        """A `DiscreteImitationLoss`."""
+        return imitation(self._modules.imitator, obs_t, act_t, self._beta)
 
 
 @dataclass
@@ -55,7 +47,12 @@ class MaskedBC(DiscreteBC):  # type: ignore[misc]  # as above
     def inner_create_impl(self, observation_shape: Sequence[Sequence[int]], actions: int) -> None:
         """Network, optimizer and loss."""
         config = self._config
-        imitator = MaskedPolicy(config.encoder_factory.create(observation_shape)).to(self._device)
+        imitator = new_policy(
+            config.encoder_factory,
+            observation_shape,
+            device=self._device,
+            enable_ddp=self._enable_ddp,
+        )
         optim = config.optim_factory.create(
             imitator.named_modules(), lr=config.learning_rate, compiled=self.compiled
         )
@@ -71,8 +68,7 @@ class MaskedBC(DiscreteBC):  # type: ignore[misc]  # as above
     @property
     def acting_network(self) -> Network:
         """What answers."""
-        network: Network = self.impl.modules.imitator.encoder.network
-        return network
+        return network_of(self.impl.modules.imitator)
 
 
 register_learnable(MaskedBCConfig)
