@@ -14,6 +14,7 @@ from pathlib import Path
 
 import tyro
 
+from vmagent_marl.cli.reading import run_program
 from vmagent_marl.episodes import collect, load_recipe, write_card
 from vmagent_marl.episodes.storage.minari_format import dataset_folder, own_metadata
 
@@ -64,4 +65,4 @@ def main(args: Args) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    run_program(main, Args, __doc__)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import tyro
 
+from vmagent_marl.cli.reading import run_program
 from vmagent_marl.episodes import collect, load_episodes, recipe_for
 from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.windows import Window
@@ -76,4 +76,4 @@ def main(args: Args) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    run_program(main, Args, __doc__)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import tyro
 
+from vmagent_marl.cli.reading import run_program
 from vmagent_marl.episodes import Player, Recipe, collect, load_episodes
 from vmagent_marl.episodes.collecting.recipe import behaviour_name
 from vmagent_marl.windows import Window
@@ -79,4 +79,4 @@ def main(args: Args) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    run_program(main, Args, __doc__)

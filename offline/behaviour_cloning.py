@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmagent_marl.train.offline.options import OfflineArgs, learn, run_program
+from vmagent_marl.cli.reading import run_program
+from vmagent_marl.train.offline.options import OfflineArgs, learn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmagent_marl.train.offline.options import run_program
+from vmagent_marl.cli.reading import run_program
 
 if TYPE_CHECKING:
     from vmagent_marl.train.offline.comparing.board import Board

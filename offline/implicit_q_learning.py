@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmagent_marl.train.offline.options import ValueArgs, learn, run_program
+from vmagent_marl.cli.reading import run_program
+from vmagent_marl.train.offline.options import ValueArgs, learn
 
 
 @dataclass(frozen=True, kw_only=True)

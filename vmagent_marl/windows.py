@@ -57,7 +57,7 @@ def starts_of(scenario: Scenario, trace: Trace, window: str) -> tuple[int, int]:
     if not rows:
         raise ScenarioError(
             f"window {window!r} of trace {trace.name!r} is empty: {len(trace)} rows are too few "
-            "for windows: give `all` (--windows all) or a longer trace"
+            "for windows: give `all` (--window all) or a longer trace"
         )
     if rows <= room:
         shorter = "horizon_seconds=..."

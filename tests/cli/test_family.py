@@ -171,7 +171,7 @@ def test_what_does_not_go_together_is_one_line(capsys: pytest.CaptureFixture[str
         capsys, "--all", "--policy", "random", "--seed", "0"
     )
     assert "leave out --recipe" in refused(capsys, "--all", "--recipe", "tiny")
-    assert "--recipe, or --all" in refused(capsys)
+    assert "--replay or --all" in refused(capsys)
     assert refused(capsys, "--recipe", "tiny/exprt") == (
         "error: unknown recipe 'tiny/exprt': did you mean 'tiny/expert'?"
     )

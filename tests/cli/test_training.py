@@ -141,8 +141,7 @@ def test_what_is_wrong_is_told_in_one_line(
     assert "none.pt: is not there" in fails(capsys, *ppo, "--init", "none.pt")
     assert "did you mean 'seed'?" in fails(capsys, *ppo, "--sweep", "sed=1")
     told = fails(capsys, *ppo, "--lerning-rate", "3", status=2)
-    assert "Perhaps you meant" in told
-    assert "--learning-rate" in told
+    assert "did you mean '--learning-rate'?" in told
     assert not (tmp_path / "runs").exists()
 
 

@@ -24,7 +24,7 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes
 from vmagent_marl.view.dashboard.library import Library
-from vmagent_marl.view.dashboard.replay import played
+from vmagent_marl.view.replay import played
 
 
 @pytest.fixture(autouse=True)

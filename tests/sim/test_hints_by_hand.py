@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from oracle.tiny import changes, tiny_rules, tiny_trace
-from vmagent_marl.policies.heuristics import FIRST_FIT, Heuristic
+from vmagent_marl.policies.choosing import FIRST_FIT
+from vmagent_marl.policies.heuristics import Heuristic
 from vmagent_marl.policies.rollout import blank_tape, roll
 from vmagent_marl.sim.layout import MOST_HINT
 from vmagent_marl.sim.rules import HINTS, OUTAGE, WAIT, Rules

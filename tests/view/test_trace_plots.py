@@ -16,14 +16,12 @@ from vmagent_marl.errors import SettingError, TraceError
 from vmagent_marl.trace import NEVER, Trace, synthetic_month
 from vmagent_marl.trace.scaling import stretch, superpose, thin
 from vmagent_marl.view import plot_traces
+from vmagent_marl.view.trace_course import Clock, draw_arrivals, draw_load
 from vmagent_marl.view.trace_panels import (
-    Clock,
     Line,
-    draw_arrivals,
     draw_bursts,
     draw_hours,
     draw_lifetimes,
-    draw_load,
     draw_weekdays,
 )
 

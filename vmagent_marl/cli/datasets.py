@@ -10,7 +10,9 @@ import tyro
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
+
+Id = Annotated[Positional[str], arg(metavar="ID")]  # as `dataset list` has it
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,14 @@ class List:
 class Show:
     """The card of a data set: how it was made, what it holds, how to load it."""
 
-    name: Positional[str]  # its id, as `dataset list` has it
+    name: Id  # as `dataset list` has it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
     """Check everything: the file's checksum, every array, and every step, which is played again."""
 
-    name: Positional[str]  # its id
+    name: Id  # of the data set
     trace: str | None = None  # where the trace it was recorded on is now, if it has moved
     quiet: bool = False  # no progress bar
 
@@ -38,7 +40,7 @@ class Verify:
 class Export:
     """Write a data set again in another form, as a data set of its own beside it."""
 
-    name: Positional[str]  # its id
+    name: Id  # of the data set
     to: Literal["torchrl", "agents"]  # for TorchRL's loader, or one for each agent alone
     overwrite: bool = False  # replace data sets of the same ids
     quiet: bool = False  # no progress bar

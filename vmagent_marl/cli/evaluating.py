@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from vmagent_marl.cli.options import (
     Changes,
     Name,
     Names,
     TraceFile,
+    Window,
     blaming_options,
     scenario_fields,
 )
@@ -20,7 +20,7 @@ def evaluate(
     scenario: Name,
     policy: Names = (),
     trace: TraceFile = None,
-    windows: Literal["train", "validation", "test", "all"] = "validation",
+    window: Window = "validation",
     episodes: int = 20,
     seed: int = 0,
     starts: Path | None = None,
@@ -40,7 +40,7 @@ def evaluate(
         policy: names of heuristics and trained policies, or checkpoints (.pt); all, or none: every
             heuristic that fits.
         trace: a trace file in the place of the scenario's own.
-        windows: rows of the trace from which episodes are drawn.
+        window: rows of the trace from which episodes are drawn.
         episodes: how many.
         seed: from which their starts and all draws come.
         starts: a file with a row of the trace a line; one episode begins at each, instead.
@@ -65,7 +65,7 @@ def evaluate(
     scores = play_and_score(
         chosen,
         policy or ALL,
-        windows=windows,
+        windows=window,
         episodes=episodes,
         seed=seed,
         starts=None if starts is None else read_starts(starts),

@@ -26,6 +26,8 @@ from vmagent_marl.cli import (
     viewing,
 )
 from vmagent_marl.cli.demo import demo
+from vmagent_marl.cli.mistakes import told_in_a_line
+from vmagent_marl.cli.reading import PLAIN_NAMES, choose, kinds_of, read
 from vmagent_marl.cli.values import VALUES
 from vmagent_marl.errors import VmagentError
 
@@ -34,6 +36,7 @@ ABOUT = """Learn to schedule virtual machines: every server cluster is an agent.
 Begin with `vmagent-marl list`, then `vmagent-marl evaluate --scenario recovering`.
 `vmagent-marl --version` tells the version."""
 
+NAME = "vmagent-marl"
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": looking.list_all,
     "trace": tracing.trace,
@@ -47,6 +50,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "copy": programs.copy,
     "demo": demo,
 }
+GROUPS = {"trace": tracing.Command, "dataset": datasets.Command}  # of subcommands
 GO_ON = ("collect", "train", "run")  # where a run that was stopped left off
 
 
@@ -60,23 +64,15 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
     _warn.cache_clear()
     with VALUES:
-        _run(given)
+        _run(given or ["--help"])
 
 
 def _run(given: list[str]) -> None:
     try:
-        if given[:1] == ["run"] and len(given) > 1 and not given[1].startswith("-"):
-            programs.run(given[1], *given[2:])  # the rest is the program's own
-        elif given[:1] == ["train"]:
-            training.train_by(given[1:])  # the agent decides which options there are
-        else:
-            tyro.extras.subcommand_cli_from_dict(
-                COMMANDS,
-                prog="vmagent-marl",
-                description=ABOUT,
-                args=given or ["--help"],
-                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
-            )
+        options = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
+        for_help = [*given[:options], "--help", *given[options:]]  # before what may be wrong
+        with told_in_a_line(given, lambda: _dispatch(for_help)):
+            _dispatch(given)
     except VmagentError as error:
         _say(f"[bold red]error:[/] {_plain(str(error))}")
         sys.exit(1)
@@ -90,6 +86,26 @@ def _run(given: list[str]) -> None:
         goes_on = ": the same command again goes on" if given and given[0] in GO_ON else ""
         _say(f"interrupted{goes_on}")
         sys.exit(INTERRUPTED)
+
+
+def _dispatch(given: list[str]) -> None:
+    """Let each subcommand read its own words: where they are wrong its own help page is named."""
+    if given[0].startswith("-"):
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog=NAME, description=ABOUT, args=given, config=PLAIN_NAMES
+        )
+        return
+    command, words = choose(COMMANDS, given, NAME), given[1:]
+    page = f"{NAME} {given[0]}"
+    if given[0] == "run" and words and not words[0].startswith("-"):
+        programs.run(words[0], *words[1:])  # the rest is the program's own
+    elif given[0] == "train":
+        training.train_by(words)  # the agent decides which options there are
+    elif given[0] in GROUPS and not (words and words[0].startswith("-")):
+        kind = choose(kinds_of(GROUPS[given[0]]), words, page)
+        command(read(kind, words[1:], page=f"{page} {words[0]}"))
+    else:
+        read(command, words, page=page)
 
 
 def _break(console: Console) -> None:

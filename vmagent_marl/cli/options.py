@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -16,6 +16,7 @@ Name = Annotated[str, arg(metavar="NAME")]
 OneName = Annotated[str | None, arg(metavar="NAME")]
 Names = Annotated[tuple[str, ...], arg(metavar="NAME ...")]
 TraceFile = Annotated[str | None, arg(metavar="FILE")]
+Window = Literal["train", "validation", "test", "all"]  # as `windows` has them
 Changes = Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from vmagent_marl import catalog
-from vmagent_marl.cli.options import Changes, TraceFile, blaming_options, scenario_fields
+from vmagent_marl.cli.options import Changes, TraceFile, Window, blaming_options, scenario_fields
 from vmagent_marl.errors import SettingError, VmagentError, unknown_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def view(
     export: Path | None = None,
     port: int | None = None,
     open: bool = False,
-    windows: Literal["train", "validation", "test", "all"] = "validation",
+    window: Window = "validation",
     episode: int = 0,
     seed: int = 0,
     trace: TraceFile = None,
@@ -43,7 +43,7 @@ def view(
             plays by itself, .gif, .png, .svg or .pdf.
         port: of the address; 8050 if that is free, else any.
         open: open the page in a browser.
-        windows: rows of the trace from which an episode that is played now is drawn.
+        window: rows of the trace from which an episode that is played now is drawn.
         episode: its number.
         seed: from which its start and all draws come.
         trace: a trace file in the place of the one that a scenario or recording names.
@@ -53,7 +53,7 @@ def view(
     if seed < 0 or episode < 0:
         raise SettingError(f"--seed {seed} --episode {episode}: give 0 or more")
     if export is not None:
-        _export(what, export, seed, episode, windows, scenario_fields(trace, servers, set))
+        _export(what, export, seed, episode, window, scenario_fields(trace, servers, set))
         return
     try:
         import dash  # noqa: F401  # it is there, or it is told what to install
@@ -65,7 +65,7 @@ def view(
     from vmagent_marl.view.dashboard.serving import listen, serve
 
     fields = scenario_fields(trace, servers, set)
-    library = Library(Choices(window=windows, seed=seed, number=episode, trace=trace))
+    library = Library(Choices(window=window, seed=seed, number=episode, trace=trace))
     with blaming_options(trace, servers):
         keys = [key for each in what for key in _add(library, each, fields)]
     if not what:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.sim import ObservationLayout
+from vmagent_marl.sim.layout import slices_of
 
 CANDIDATE = 6  # floats a candidate
 OWN = 4  # free cpu, free memory, empty servers, slots that fit
@@ -59,11 +60,7 @@ class CandidateLayout:
             "own": OWN,
             **{name: part.stop - part.start for name, part in self.kept.items()},
         }
-        slices, start = {}, 0
-        for name, size in sizes.items():
-            slices[name] = slice(start, start + size)
-            start += size
-        return slices
+        return slices_of(sizes)
 
     @property
     def size(self) -> int:

@@ -61,7 +61,11 @@ def used_shares(sim: Simulator, b: int = 0) -> NDArray[np.float64]:
 
 def cells_of(sim: Simulator, b: int = 0) -> Image:
     """(K, resource, S, node) used share of each node in steps of 0.5 %; GREY: out of service."""
-    used = used_shares(sim, b)
+    return cells_from(used_shares(sim, b))
+
+
+def cells_from(used: NDArray[np.float64]) -> Image:
+    """The same from such shares, NaN where a server is out of service."""
     cells = np.clip(np.rint(np.nan_to_num(used) * (LEVELS - 1)), 0, LEVELS - 1).astype(np.uint8)
     return np.where(np.isnan(used), np.uint8(GREY), cells)
 

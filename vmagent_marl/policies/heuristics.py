@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.policies import nilas, packing, passing
-from vmagent_marl.policies.legal import count_legal, may_pass, random_legal
+from vmagent_marl.policies.choosing import (
+    ACCEPT_ALWAYS,
+    BALANCE_FIT,
+    BEST_FIT,
+    CENTRAL,
+    CHEAPEST_FIRST,
+    DOT_PRODUCT,
+    FIRST_FIT,
+    FIRST_SERVER,
+    FRAGMENTATION,
+    LEAST_LOADED,
+    NILAS,
+    PASS_IF_OPENING,
+    PASS_UNLESS_CHEAPEST,
+    RANDOM,
+    RELEASE_FIT,
+    SERVER_BEST_FIT,
+    SLOT_PRESERVING,
+    USED_FIRST,
+    WORST_FIT,
+    Rule,
+    choose,
+)
 from vmagent_marl.policies.policy import Needs
-from vmagent_marl.policies.preserving import FRAGMENTS, SLOTS, least_loss
 from vmagent_marl.sim import Simulator
-from vmagent_marl.sim.draws import mix, uniform
-from vmagent_marl.sim.fit import NONE
 from vmagent_marl.sim.handle import World, unpacker
-from vmagent_marl.sim.jit import entry, part
-from vmagent_marl.sim.rules import HALVED, NO_SUMMARIES, NODES, Feed, Rules
-from vmagent_marl.sim.state import DOWN, OF_NODE, OF_SERVER, ROW, RUNNING, STATUS, State
-
-FIRST_FIT, BEST_FIT, SERVER_BEST_FIT, WORST_FIT, BALANCE_FIT, FIRST_SERVER, RANDOM = range(7)
-DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING, NILAS, RELEASE_FIT = range(7, 12)
-# With a packing rule: an empty server only where none in use fits. It changes nothing for the
-# rules to which an empty server is the last choice anyway, server best fit and dot product.
-USED_FIRST = 1 << 10
-ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
-PASS_IF_OPENING, LEAST_LOADED, CENTRAL = range(3, 6)
+from vmagent_marl.sim.jit import entry
+from vmagent_marl.sim.rules import NODES, Feed, Rules
+from vmagent_marl.sim.state import RUNNING, STATUS, State
 
 PACKING = {
     "first-fit": FIRST_FIT,
@@ -83,7 +92,7 @@ class Heuristic:
             raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
 
     @property
-    def rule(self) -> tuple[int, int, float]:
+    def rule(self) -> Rule:
         """What kernels know it by."""
         return self.packing, self.passing, float(self.epsilon)
 
@@ -121,7 +130,7 @@ class Heuristic:
 def _act(
     world: World,
     keys: NDArray[np.uint64],
-    heuristic: tuple[int, int, float],
+    rule: Rule,
     actions: NDArray[np.int64],
     chances: NDArray[np.float64],
 ) -> None:
@@ -129,137 +138,7 @@ def _act(
     for b in range(actions.shape[0]):
         for k in range(actions.shape[1]):
             if state.clock[b, STATUS] == RUNNING:
-                answer = choose(rules, feed, state, b, k, keys[b, k], heuristic)
+                answer = choose(rules, feed, state, b, k, keys[b, k], rule)
                 actions[b, k], chances[b, k] = answer
             else:  # its row may lie behind the trace's last
                 actions[b, k], chances[b, k] = NODES * state.in_service.shape[2], 0.0
-
-
-@part
-def choose(
-    rules: Rules,
-    feed: Feed,
-    state: State,
-    b: int,
-    k: int,
-    bits: np.uint64,
-    heuristic: tuple[int, int, float],
-) -> tuple[int, float]:
-    """Cluster k's answer and its log-probability, by 64 random bits."""
-    packing_rule, passing_rule, epsilon = heuristic
-    planned = plan(rules, feed, state, b, k, bits, packing_rule, passing_rule)
-    if epsilon == 0.0 and packing_rule != RANDOM:
-        return planned, 0.0
-    legal = count_legal(rules, feed, state, b, k)
-    noise = mix(bits)
-    taken = planned
-    if uniform(noise) < epsilon:
-        taken = random_legal(rules, feed, state, b, k, mix(noise))
-    chance = epsilon / legal
-    if packing_rule == RANDOM:
-        chance = 1.0 / legal
-    elif taken == planned:
-        chance += 1.0 - epsilon
-    return taken, math.log(chance)
-
-
-@part
-def plan(
-    rules: Rules,
-    feed: Feed,
-    state: State,
-    b: int,
-    k: int,
-    bits: np.uint64,
-    packing_rule: int,
-    passing_rule: int,
-) -> int:
-    """What a heuristic answers for cluster k if the request reaches it."""
-    pass_on = NODES * state.in_service.shape[2]
-    if state.counts[b, k, DOWN] > 0:
-        return pass_on
-    if packing_rule == RANDOM:
-        return random_legal(rules, feed, state, b, k, bits)
-    slot = pack(rules, feed, state, b, k, packing_rule)
-    if slot == NONE:
-        return pass_on
-    if may_pass(rules, state, b, k) and pass_over(rules, feed, state, b, k, slot, passing_rule):
-        return pass_on
-    return slot
-
-
-@part
-def pack(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
-    """The slot that a packing rule chooses, or NONE."""
-    slot = pack_by(rules, feed, state, b, k, rule & USED_FIRST - 1)
-    if rule & USED_FIRST and slot != NONE and state.vms_on[b, k, slot // NODES] == 0:
-        used = pack_in_use(feed, state, b, k, rule & USED_FIRST - 1)
-        return slot if used == NONE else used
-    return slot
-
-
-@part
-def pack_by(rules: Rules, feed: Feed, state: State, b: int, k: int, rule: int) -> int:
-    """The slot that a packing rule chooses of all servers, or NONE."""
-    if rule == FIRST_FIT:
-        return packing.first_fit(rules, feed, state, b, k)
-    if rule == BEST_FIT:
-        return packing.best_fit(rules, feed, state, b, k)
-    if rule == SERVER_BEST_FIT:
-        return packing.server_best_fit(rules, feed, state, b, k)
-    if rule == WORST_FIT:
-        return packing.worst_fit(rules, feed, state, b, k)
-    if rule == BALANCE_FIT:
-        return packing.balance_fit(rules, feed, state, b, k)
-    if rule == NILAS:
-        return nilas.nilas(rules, feed, state, b, k)
-    if rule == RELEASE_FIT:
-        return nilas.release_fit(rules, feed, state, b, k)
-    if rule == DOT_PRODUCT:
-        return packing.dot_product(rules, feed, state, b, k)
-    if rule in (FRAGMENTATION, SLOT_PRESERVING):
-        return _pack_preserving(feed, state, b, k, rule, False)
-    return packing.first_server(rules, feed, state, b, k)
-
-
-@part
-def pack_in_use(feed: Feed, state: State, b: int, k: int, rule: int) -> int:
-    """The slot that a rule with a used-first form chooses of the servers in use, or NONE."""
-    if rule in (FRAGMENTATION, SLOT_PRESERVING):
-        return _pack_preserving(feed, state, b, k, rule, True)
-    request = feed.request[state.clock[b, ROW]]
-    share = state.share[b, k, OF_SERVER if request[HALVED] else OF_NODE].view(np.int64)
-    order = packing.FIRST
-    if rule != FIRST_FIT:
-        order = packing.LEAST if rule == BEST_FIT else packing.LARGEST
-    return packing.best_in_use(request, state.free[b, k], share, state.vms_on[b, k], order)
-
-
-@part
-def _pack_preserving(feed: Feed, state: State, b: int, k: int, rule: int, in_use: bool) -> int:
-    request, free, vms_on = feed.request[state.clock[b, ROW]], state.free[b, k], state.vms_on[b, k]
-    measure = FRAGMENTS if rule == FRAGMENTATION else SLOTS
-    return least_loss(request, free, vms_on, feed.mix, feed.mix_inverse, measure, in_use)
-
-
-@part
-def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int, rule: int) -> bool:
-    """Whether a passing rule lets go what cluster k could place on this slot."""
-    if rule == CHEAPEST_FIRST:
-        return passing.cheaper_with_room(rules, feed, state, b, k)
-    if rule == PASS_UNLESS_CHEAPEST:
-        return passing.cheaper_comes(rules, feed, state, b, k)
-    if rule == PASS_IF_OPENING:
-        return passing.opens_before_last(rules, state, b, k, slot)
-    if rule == LEAST_LOADED:
-        return passing.emptier_comes(rules, state, b, k)
-    if rule == CENTRAL:
-        return passing.better_elsewhere(rules, feed, state, b, k)
-    return False
-
-
-@part
-def reads_fresh_summaries(rules: Rules, heuristic: tuple[int, int, float]) -> bool:
-    """Whether a heuristic reads summaries, and they have to be of this very moment."""
-    reads = heuristic[1] == CHEAPEST_FIRST or heuristic[1] == LEAST_LOADED
-    return reads and rules.summaries != NO_SUMMARIES and rules.summary_every == 0

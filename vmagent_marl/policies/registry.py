@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vmagent_marl import catalog
 from vmagent_marl.errors import PolicyError, unknown_name
+from vmagent_marl.policies.choosing import ACCEPT_ALWAYS
 from vmagent_marl.policies.heuristics import (
-    ACCEPT_ALWAYS,
     HINTED,
     NEEDS,
     PACKING,

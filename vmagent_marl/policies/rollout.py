@@ -7,7 +7,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.policies.heuristics import Heuristic, choose, reads_fresh_summaries
+from vmagent_marl.policies.choosing import Rule, choose, reads_fresh_summaries
+from vmagent_marl.policies.heuristics import Heuristic
 from vmagent_marl.sim import ObservationLayout, Simulator
 from vmagent_marl.sim.clock import publish
 from vmagent_marl.sim.draws import key
@@ -117,9 +118,7 @@ unpack_tape = unpacker(Tape)
 
 
 @entry
-def _roll(
-    world: World, table: World, which: NDArray[np.int64], heuristic: tuple[int, int, float]
-) -> bool:
+def _roll(world: World, table: World, which: NDArray[np.int64], heuristic: Rule) -> bool:
     """Up to each episode's end, as far as there is room on the tape and for numbers of VMs."""
     rules, feed, state = unpack(world)
     (tape,) = unpack_tape(table)
@@ -160,7 +159,7 @@ def _offer(
     tape: Tape,
     b: int,
     t: int,
-    heuristic: tuple[int, int, float],
+    heuristic: Rule,
 ) -> None:
     """The request goes around; only clusters that it reaches are asked, if no tape wants more."""
     clock, writes = state.clock[b], tape.actions.shape[1] > 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from vmagent_marl.sim.rules import COARSE, FULL, NODES, Rules
 
@@ -54,11 +56,7 @@ class ObservationLayout:
             "lifetime": self.hints,
             "release": self.hints * self.servers,
         }
-        slices, start = {}, 0
-        for name, size in sizes.items():
-            slices[name] = slice(start, start + size)
-            start += size
-        return slices
+        return slices_of(sizes)
 
     @property
     def size(self) -> int:
@@ -69,6 +67,12 @@ class ObservationLayout:
     def actions(self) -> int:
         """Actions of an agent: a slot each, and pass, the last."""
         return NODES * self.servers + 1
+
+
+def slices_of(sizes: Mapping[str, int]) -> dict[str, slice]:
+    """Where each part of a vector lies, one after the other."""
+    ends = list(accumulate(sizes.values()))
+    return {name: slice(end - sizes[name], end) for name, end in zip(sizes, ends, strict=True)}
 
 
 def layout_of(rules: Rules) -> ObservationLayout:

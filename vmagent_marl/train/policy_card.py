@@ -175,7 +175,7 @@ def _how_to_play(published: Published) -> str:
             "By its name where it ships with the package, else by the path of its file:",
             "",
             "```sh",
-            f"vmagent-marl evaluate {shlex.join(game)} --policy {name} first-fit --windows test",
+            f"vmagent-marl evaluate {shlex.join(game)} --policy {name} first-fit --window test",
             f"vmagent-marl collect {shlex.join(game)} --policy {name} --epsilon 0.1",
             f"vmagent-marl view {shlex.join([f'{played}:{name}', *game[2:]])}",
             "```",

@@ -44,22 +44,36 @@ def _joined(tables: list[dict[float, float]]) -> tuple[Floats, Floats]:
     return np.array(shared), np.array([[table[step] for step in shared] for table in tables])
 
 
-def _read(file: Path, x: str, y: str) -> dict[float, float]:
-    """Values by step; the last one of a step counts."""
+def read_table(file: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """Names of the columns of a CSV file, and its rows by their line; missing cells are empty.
+
+    Raises `SettingError` for a file that is none.
+    """
     try:
         with file.open(newline="", encoding="utf-8") as lines:
-            reader = csv.DictReader(lines)
-            columns: Sequence[str] = reader.fieldnames or ()
-            for name in (x, y):
-                if name not in columns:
-                    raise SettingError(f"{file}: no column {name!r}: {nearest(name, columns)}")
-            rows = [(float(row[x]), float(row[y])) for row in reader if (row[y] or "").strip()]
-    except (OSError, UnicodeDecodeError) as error:
+            reader = csv.DictReader(lines, restval="")
+            columns, rows = list(reader.fieldnames or ()), {}
+            for row in reader:
+                rows[reader.line_num] = row
+            return columns, rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingError(f"{file}: cannot be read ({error}): give a CSV file") from None
-    except ValueError as error:
-        if isinstance(error, SettingError):
-            raise
-        raise SettingError(f"{file}:{reader.line_num}: {error}: give numbers") from None
-    if not rows:
+
+
+def _read(file: Path, x: str, y: str) -> dict[float, float]:
+    """Values by step; the last one of a step counts."""
+    columns, rows = read_table(file)
+    for name in (x, y):
+        if name not in columns:
+            raise SettingError(f"{file}: no column {name!r}: {nearest(name, columns)}")
+    found = {}
+    for line, row in rows.items():
+        if not row[y].strip():
+            continue
+        try:
+            found[float(row[x])] = float(row[y])
+        except ValueError as error:
+            raise SettingError(f"{file}:{line}: {error}: give numbers") from None
+    if not found:
         raise SettingError(f"{file}: no row has a value of {y!r}: nothing to draw yet")
-    return dict(rows)
+    return found

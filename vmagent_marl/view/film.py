@@ -1,24 +1,20 @@
-"""An episode request by request, as films and pages show it: recorded while a policy plays."""
+"""An episode request by request, as films and pages show it: some moments of a replay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.envs.frames import Image, cells_of, taking
-from vmagent_marl.episodes.recording.play import play
+from vmagent_marl.envs.frames import Image, cells_from
 from vmagent_marl.errors import SettingError
 from vmagent_marl.evaluation import score_of
 from vmagent_marl.policies import Policy, make_policy
 from vmagent_marl.scenario import Scenario, load_scenario
-from vmagent_marl.sim import Episode, Metrics, Simulator
-from vmagent_marl.sim.metrics import cluster_profit
+from vmagent_marl.sim import Episode, Metrics
 from vmagent_marl.sim.rules import NODES
 from vmagent_marl.sim.state import (
     HOME,
@@ -30,6 +26,7 @@ from vmagent_marl.sim.state import (
     SLOT,
     TURNED_AWAY,
 )
+from vmagent_marl.view.replay import Replay, played
 from vmagent_marl.windows import episode_of
 
 Floats = NDArray[np.float64]
@@ -106,101 +103,48 @@ def record_film(
         episode = episode_of(scenario, rows, window, seed=seed, number=number)
     else:
         episode = Episode(start, len(rows), number, seed)
-    (whole,) = play(scenario, player, [episode], trace=rows)  # tells how long it is
-    wanted = np.unique(np.linspace(0, whole.transitions, frames).round().astype(np.int64))
-    profits = score_of(scenario) == "profit share"
-    sim = scenario.simulator(batch=1, trace=rows)
-    sim.reset({0: episode})
-    chosen, total = set(wanted.tolist()), 0.0
-    moments: list[_Moment] = []
-    decisions: list[_Decision] = []
-    for t in range(whole.transitions):
-        if t in chosen:
-            moments.append(_look(sim, t, _profit(sim) if profits else total))
-        row, home = int(sim.state.clock[0, ROW]), int(sim.state.clock[0, HOME])
-        sim.step(player.act(sim, sim.keys())[0])
-        total += float(sim.state.own_reward[0].mean())
-        if t in chosen:
-            decisions.append(_decided(sim, row, home))
-    moments.append(_look(sim, whole.transitions, _profit(sim) if profits else total))
+    return film_of(played(scenario, player, episode, rows), frames)
+
+
+def film_of(replay: Replay, frames: int) -> Film:
+    """Up to `frames` moments of a replay, evenly over its requests, the first and last included."""
+    recording, rules, feed = replay.recording, replay.rules, replay.feed
+    kept = np.unique(np.linspace(0, len(replay), frames).round().astype(np.int64))
+    clock, decided = replay.clock[kept], kept[:-1]
+    row, outcome = clock[:-1, ROW], replay.outcome[decided]
+    taker = outcome[:, PLACED_IN]
+    takes = np.array([replay.taking(t) for t in kept])  # (T, K, S)
+    vms = np.array([replay.vms_on(t) for t in kept])
+    profits = score_of(recording.scenario) == "profit share"
+    gained = replay.profit.sum(axis=1) if profits else np.append(0.0, replay.reward.cumsum())
     return Film(
-        scenario=scenario,
-        policy=player.name,
-        trace=rows.name,
-        episode=episode,
-        metrics=whole.metrics,
-        start_hour=int(sim.feed.start_hour),
-        servers=tuple(sim.rules.most.tolist()),
-        cells=np.stack([moment.cells for moment in moments]),
-        used=np.array([moment.used for moment in moments]),
-        gained=np.array([moment.gained for moment in moments]),
-        number=_column([moment.number for moment in moments]),
-        second=_column([moment.second for moment in moments]),
-        running=_column([moment.running for moment in moments]),
-        placed=_column([moment.placed for moment in moments]),
-        turned_away=_column([moment.turned_away for moment in moments]),
-        empty=_column([moment.empty for moment in moments]),
-        request=_column([decision.request for decision in decisions]).reshape(-1, 3),
-        home=_column([decision.home for decision in decisions]),
-        taken=_column([decision.taken for decision in decisions]).reshape(-1, 2),
+        scenario=recording.scenario,
+        policy=recording.policy,
+        trace=recording.trace.name,
+        episode=recording.played,
+        metrics=replay.metrics,
+        start_hour=int(feed.start_hour),
+        servers=tuple(rules.most.tolist()),
+        number=kept,
+        second=clock[:, NOW],
+        cells=np.stack([cells_from(replay.used_where_in_service(t)) for t in kept]),
+        request=np.column_stack([feed.total[row], feed.halved[row]]).astype(np.int64),
+        home=clock[:-1, HOME],
+        taken=np.column_stack([taker, np.where(taker == NOBODY, NOBODY, outcome[:, SLOT])]),
+        used=np.stack([_used_of_all(replay, t) for t in kept]),
+        running=vms.sum(axis=(1, 2), dtype=np.int64),
+        placed=replay.counts[kept, :, PLACED].sum(axis=1),
+        turned_away=clock[:, TURNED_AWAY],
+        empty=(takes & (vms == 0)).sum(axis=(1, 2)),
+        gained=gained[kept],
     )
 
 
-class _Moment(NamedTuple):
-    number: int
-    second: int
-    cells: Image
-    used: tuple[float, float]
-    running: int
-    placed: int
-    turned_away: int
-    empty: int
-    gained: float
-
-
-class _Decision(NamedTuple):
-    request: tuple[int, int, int]
-    home: int
-    taken: tuple[int, int]
-
-
-def _look(sim: Simulator, number: int, gained: float) -> _Moment:
-    state = sim.state
-    clusters, servers = state.in_service.shape[1:]
-    vms, takes = state.vms_on[0], taking(sim)
-    here = takes | (vms > 0)
-    free = sim.free[0].reshape(clusters, 2, servers, NODES).sum(axis=3, dtype=np.int64)
-    size = NODES * sim.rules.node[:, :, None].astype(np.int64)
-    room = (size * here[:, None]).sum(axis=(0, 2))
-    taken = ((size - free) * here[:, None]).sum(axis=(0, 2))
-    cpu, memory = np.divide(taken, room, out=np.zeros(2), where=room > 0).tolist()
-    return _Moment(
-        number=number,
-        second=int(state.clock[0, NOW]),
-        cells=cells_of(sim),
-        used=(cpu, memory),
-        running=int(vms.sum()),
-        placed=int(state.counts[0, :, PLACED].sum()),
-        turned_away=int(state.clock[0, TURNED_AWAY]),
-        empty=int((takes & (vms == 0)).sum()),
-        gained=gained,
-    )
-
-
-def _decided(sim: Simulator, row: int, home: int) -> _Decision:
-    """What became of the request of a row of the trace."""
-    cpu, memory = sim.feed.total[row].tolist()
-    taker, slot = sim.state.outcome[0, [PLACED_IN, SLOT]].tolist()
-    return _Decision(
-        request=(cpu, memory, int(sim.feed.halved[row])),
-        home=home,
-        taken=(taker, NOBODY if taker == NOBODY else slot),
-    )
-
-
-def _profit(sim: Simulator) -> float:
-    return float(cluster_profit(sim.rules, sim.state, 0).sum())
-
-
-def _column(values: Sequence[object]) -> Ints:
-    return np.array(values, np.int64)
+def _used_of_all(replay: Replay, t: int) -> Floats:
+    """(resource,) used share of all servers together that take VMs or run some."""
+    node = replay.rules.node[:, :, None, None].astype(np.int64)
+    here = (replay.taking(t) | (replay.vms_on(t) > 0))[:, None, :, None]
+    room = (NODES * node * here).sum(axis=(0, 2, 3))
+    taken = ((node - replay.free_on(t)) * here).sum(axis=(0, 2, 3))
+    shares: Floats = np.divide(taken, room, out=np.zeros(2), where=room > 0)
+    return shares

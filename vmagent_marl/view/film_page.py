@@ -10,44 +10,23 @@ from typing import Any
 
 from vmagent_marl.envs.frames import LEVELS, palette
 from vmagent_marl.view.film import Film
+from vmagent_marl.view.metric_names import TOLD
 
 TEMPLATE = Path(__file__).with_name("film.html")
-
-# Of the metrics, what a page and a picture tell, and how.
-TOLD = {
-    "requests": ("requests", ",.0f"),
-    "placed": ("VMs placed", ",.0f"),
-    "turned_away": ("VMs turned away", ",.0f"),
-    "killed": ("VMs ended by outages", ",.0f"),
-    "used_cpu": ("used cpu", ".1%"),
-    "used_memory": ("used memory", ".1%"),
-    "stranded_cpu": ("stranded cpu", ".1%"),
-    "stranded_memory": ("stranded memory", ".1%"),
-    "empty_servers": ("empty servers", ".2f"),
-    "numa_imbalance": ("NUMA imbalance", ".1%"),
-    "active_server_hours": ("server-hours in use", ",.0f"),
-    "server_hours_bound": ("server-hours at least", ",.0f"),
-    "wait_mean_s": ("mean wait (s)", ",.0f"),
-    "hops": ("mean hops", ".2f"),
-    "fairness": ("Jain's index of clusters", ".3f"),
-    "profit_share": ("profit share", ".1%"),
-}
-_ONLY_MANY = ("hops", "fairness")
-_ONLY_IF_ANY = ("killed", "wait_mean_s")
 
 
 def told_metrics(film: Film) -> list[tuple[str, str]]:
     """Names and values of what the episode came to; without those that it cannot have."""
     rows = []
-    for field, (name, form) in TOLD.items():
+    for field, told in TOLD.items():
         value = getattr(film.metrics, field)
-        if (field in _ONLY_MANY and len(film.servers) == 1) or (
-            field in _ONLY_IF_ANY and not value
-        ):
+        alone = told.many and len(film.servers) == 1
+        if not told.form or alone or (told.if_any and not value):
             continue
         if field == "profit_share" and film.gained_name != "profit":
             continue
-        rows.append((name, format(value, form).replace("%", " %")))
+        unit = " (s)" if told.unit == "s" else ""  # the others say what they count
+        rows.append((f"{told.name}{unit}", format(value, told.form).replace("%", " %")))
     return rows
 
 

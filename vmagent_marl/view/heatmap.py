@@ -1,4 +1,4 @@
-"""How full each server was over an episode: recorded while a policy plays, and drawn."""
+"""How full each server was over an episode: a replay's servers over time, and drawn."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vmagent_marl.envs.frames import taking, used_shares
 from vmagent_marl.errors import SettingError
 from vmagent_marl.evaluation import score_of
-from vmagent_marl.policies import Policy, check_policy
+from vmagent_marl.policies import Policy
 from vmagent_marl.scenario import Scenario
-from vmagent_marl.sim import Episode, Simulator
-from vmagent_marl.sim.metrics import cluster_profit
-from vmagent_marl.sim.state import NOBODY, NOW, PLACED, PLACED_IN
+from vmagent_marl.sim import Episode
+from vmagent_marl.sim.rules import WAIT
+from vmagent_marl.sim.state import NOBODY, PLACED, PLACED_IN
 from vmagent_marl.trace import Trace
 from vmagent_marl.trace.units import DAY, HOUR
+from vmagent_marl.view.replay import Replay, played
 from vmagent_marl.view.style import FAINT, INK, OUT, PALETTE, SHARES, drawing
 
 if TYPE_CHECKING:
@@ -57,37 +57,33 @@ def record_occupancy(
     trace: Trace | None = None,
 ) -> Occupancy:
     """Play one episode and note how full each server is, as of the last arrival up to a moment."""
-    check_policy(policy, scenario)
     if samples < 2:
         raise SettingError(f"samples: {samples} are too few for a picture: give 2 or more")
-    sim = scenario.simulator(batch=1, trace=trace)
-    sim.reset({0: episode})
-    counts_profit = score_of(scenario) == "profit share"
-    begin = int(sim.state.clock[0, NOW])
-    seen = [_look(sim, counts_profit)]
-    turned_away: list[int] = []
-    while sim.running[0]:
-        now = int(sim.state.clock[0, NOW])
-        actions, _ = policy.act(sim, sim.keys())
-        sim.step(actions)
-        if sim.state.outcome[0, PLACED_IN] == NOBODY and scenario.turned_away != "wait":
-            turned_away.append(now - begin)
-        seen.append(_look(sim, counts_profit))
-    moments = np.array([look[0] for look in seen], np.int64) - begin
-    at = np.linspace(0, moments[-1], samples)
-    chosen = np.searchsorted(moments, at, side="right") - 1
+    return occupancy_of(played(scenario, policy, episode, trace), samples)
+
+
+def occupancy_of(replay: Replay, samples: int) -> Occupancy:
+    """A replay in so many moments, each as of the last arrival up to then."""
+    recording, second = replay.recording, replay.second
+    time = np.linspace(0, second[-1], samples)
+    steps = np.searchsorted(second, time, side="right") - 1
+    profits = score_of(recording.scenario) == "profit share"
+    gained = replay.profit if profits else replay.counts[:, :, PLACED].astype(np.float64)
+    used = [replay.used_where_in_service(t).mean(axis=3).max(axis=1) for t in steps]
+    nobody = replay.outcome[:, PLACED_IN] == NOBODY
+    lost = nobody if replay.rules.turned_away != WAIT else np.zeros_like(nobody)
     return Occupancy(
-        scenario=scenario,
-        policy=policy.name,
-        trace=sim.trace.name,
-        first=episode.first,
-        time=at,
-        used=np.stack([seen[i][1] for i in chosen]),
-        in_service=np.stack([seen[i][2] for i in chosen]),
-        servers=tuple(int(n) for n in sim.rules.most),
-        gained=np.stack([seen[i][3] for i in chosen]),
-        gained_name="profit" if counts_profit else "VMs placed",
-        turned_away=np.array(turned_away, np.float64),
+        scenario=recording.scenario,
+        policy=recording.policy,
+        trace=recording.trace.name,
+        first=recording.played.first,
+        time=time,
+        used=np.stack(used).astype(np.float32),  # a server's nodes are alike
+        in_service=np.stack([replay.taking(t) for t in steps]),
+        servers=tuple(replay.rules.most.tolist()),
+        gained=gained[steps],
+        gained_name="profit" if profits else "VMs placed",
+        turned_away=second[:-1][lost].astype(np.float64),
     )
 
 
@@ -111,20 +107,6 @@ def plot_occupancy(occupancy: Occupancy, path: str | Path) -> Path:
         gained.set_xlim(0, max(occupancy.time[-1] / unit, 1e-9))
         figure.align_ylabels()
     return Path(path)
-
-
-_Look = tuple[int, NDArray[np.float32], NDArray[np.bool_], Floats]
-
-
-def _look(sim: Simulator, counts_profit: bool) -> _Look:
-    """Second, used shares, servers in service, and what was gained so far."""
-    gained = (
-        cluster_profit(sim.rules, sim.state, 0)
-        if counts_profit
-        else sim.state.counts[0, :, PLACED].astype(np.float64)
-    )
-    used = used_shares(sim).mean(axis=3).max(axis=1)  # a server's nodes are alike
-    return int(sim.state.clock[0, NOW]), used.astype(np.float32), taking(sim), gained
 
 
 def time_unit(seconds: float) -> tuple[float, str]:

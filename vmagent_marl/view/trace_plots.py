@@ -14,18 +14,15 @@ from vmagent_marl.files import replacing
 from vmagent_marl.trace import Trace
 from vmagent_marl.trace.units import DAY, HOUR
 from vmagent_marl.view.style import PALETTE, drawing
+from vmagent_marl.view.trace_course import Clock, draw_arrivals, draw_load, mark_size
 from vmagent_marl.view.trace_page import trace_page
 from vmagent_marl.view.trace_panels import (
-    Clock,
     Line,
-    draw_arrivals,
     draw_bursts,
     draw_hours,
     draw_lifetimes,
-    draw_load,
     draw_types,
     draw_weekdays,
-    mark_size,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
-from vmagent_marl.view.dashboard.replay import Replay, played
+from vmagent_marl.view.replay import Replay, played
 
 OUTAGE = [
     {"cluster": 1, "at": 2000, "seconds": 4000},

@@ -19,9 +19,9 @@ from vmagent_marl.view.dashboard.app import ASSETS, make_app
 from vmagent_marl.view.dashboard.discovery import look_through
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes, read_episode
 from vmagent_marl.view.dashboard.library import Library
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.safety import MOST_BODY
 from vmagent_marl.view.dashboard.serving import listen
+from vmagent_marl.view.replay import Replay
 
 PORT = 8050
 HOST = {"Host": f"127.0.0.1:{PORT}"}

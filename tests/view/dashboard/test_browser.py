@@ -29,8 +29,8 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes
 from vmagent_marl.view.dashboard.library import Library
-from vmagent_marl.view.dashboard.replay import Replay, played
 from vmagent_marl.view.dashboard.serving import listen, make_server
+from vmagent_marl.view.replay import Replay, played
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SWITCHES = (

@@ -17,8 +17,8 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.view.dashboard.charts import server_figure
 from vmagent_marl.view.dashboard.frame import frame
-from vmagent_marl.view.dashboard.replay import Replay, played
 from vmagent_marl.view.dashboard.watch_page import watch_page
+from vmagent_marl.view.replay import Replay, played
 
 STEPS = 100_000
 

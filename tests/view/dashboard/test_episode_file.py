@@ -23,7 +23,7 @@ from vmagent_marl.view.dashboard.episode_file import (
     file_name,
     read_episode,
 )
-from vmagent_marl.view.dashboard.replay import Replay, replayed
+from vmagent_marl.view.replay import Replay, replayed
 
 
 def told(content: bytes) -> dict[str, Any]:

@@ -12,9 +12,9 @@ pytest.importorskip("dash", reason="dash is absent: pip install .[view]")
 from vmagent_marl.sim.state import NOBODY, PLACED_IN, SLOT
 from vmagent_marl.view.dashboard import series
 from vmagent_marl.view.dashboard.frame import HELD_BACK, frame
-from vmagent_marl.view.dashboard.replay import Replay, replayed
 from vmagent_marl.view.dashboard.server_map import map_figure, server_at, server_map
 from vmagent_marl.view.dashboard.watch_charts import chart_figures
+from vmagent_marl.view.replay import Replay, replayed
 
 
 def test_the_chain_tells_who_passed_and_who_took_it(region: Replay) -> None:

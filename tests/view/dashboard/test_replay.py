@@ -16,10 +16,10 @@ from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode, Simulator
 from vmagent_marl.sim.metrics import cluster_profit
 from vmagent_marl.sim.state import HOME, LENGTH, NOW, START, TURNED_AWAY
-from vmagent_marl.view.dashboard import limits
-from vmagent_marl.view.dashboard.changes import EVERY, ChangeLog
+from vmagent_marl.view import replay as replaying
+from vmagent_marl.view.changes import EVERY, ChangeLog
 from vmagent_marl.view.dashboard.frame import EMPTY, OUT, frame
-from vmagent_marl.view.dashboard.replay import Replay, played, replayed
+from vmagent_marl.view.replay import Replay, played, replayed
 
 GAMES = [
     ("recovering", "first-fit", {}),
@@ -83,7 +83,7 @@ def test_a_recording_replays_bit_for_bit(region: Replay) -> None:
 
 
 def test_what_is_too_long_to_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_BYTES", 10 * 480)
+    monkeypatch.setattr(replaying, "MOST_BYTES", 10 * 480)
     scenario, policy = load_scenario("recovering", horizon=11), make_policy("first-fit")
     with pytest.raises(SettingError, match=r"too long to watch: .*--set horizon=10"):
         played(scenario, policy, Episode(first=0))

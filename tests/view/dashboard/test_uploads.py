@@ -19,8 +19,8 @@ from vmagent_marl.errors import DatasetError, VmagentError
 from vmagent_marl.view.dashboard import uploads
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, episode_bytes
 from vmagent_marl.view.dashboard.library import Library
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.stored import open_stored
+from vmagent_marl.view.replay import Replay
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from vmagent_marl.episodes.recording.record import Mixture
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies.chances import logarithms, uniforms
-from vmagent_marl.policies.heuristics import RANDOM, Heuristic
+from vmagent_marl.policies.choosing import RANDOM
+from vmagent_marl.policies.heuristics import Heuristic
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 

@@ -6,7 +6,6 @@ h5py's groups, as Minari does, takes several times as long as reading it.
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from vmagent_marl import sim
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.storage.figures import from_record
+from vmagent_marl.episodes.storage.hdf5_file import HDF5File
 from vmagent_marl.episodes.storage.hdf5_writer import OF_AGENTS
 from vmagent_marl.episodes.storage.minari_format import FILE, load_dataset
 from vmagent_marl.errors import DatasetError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from minari import MinariDataset
 
 
-class HDF5Reader:
+class HDF5Reader(HDF5File):
     """The arrays of a data set's episodes, by their paths in an episode's group.
 
     Raises `KeyError` with the path of what an episode lacks, and `DatasetError` for a data set that
@@ -35,7 +35,7 @@ class HDF5Reader:
     def __init__(self, dataset: MinariDataset) -> None:
         self.file = dataset.storage.data_path / FILE
         try:
-            self._file = h5py.File(self.file, "r")
+            super().__init__(h5py.File(self.file, "r"))
         except OSError:
             raise DatasetError(
                 f"data set {dataset.id!r}: {self.file} is no HDF5 file, and Minari's other "
@@ -43,17 +43,6 @@ class HDF5Reader:
             ) from None
         self.numbers: list[int] = dataset.episode_indices.tolist()
         self._kinds: dict[str, tuple[np.dtype[Any], Any]] = {}  # and HDF5's own, by path
-
-    def __enter__(self) -> HDF5Reader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     def shape(self, number: int, path: str) -> tuple[int, ...]:
         """Of an array of episode `number`."""

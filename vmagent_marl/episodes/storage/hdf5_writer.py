@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -20,32 +19,22 @@ from numpy.typing import NDArray
 
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.storage.figures import as_record
+from vmagent_marl.episodes.storage.hdf5_file import HDF5File
 
 OF_AGENTS = ("agent_rewards", "behavior_logp", "reached", "effective_action")  # infos (T+1, K)
 
 
-class HDF5Writer:
+class HDF5Writer(HDF5File):
     """The file of a data set, open for writing: `add` one episode after the other."""
 
     def __init__(self, file: Path) -> None:
+        super().__init__(h5py.File(file, "w", track_order=True))
         self.episodes = self.transitions = 0
-        self._file = h5py.File(file, "w", track_order=True)
         self._types: dict[np.dtype[Any], Any] = {}
         self._scalar = h5s.create(h5s.SCALAR)
         self._made = h5p.create(h5p.DATASET_CREATE)
         self._made.set_obj_track_times(False)  # or the time would be among the bytes
         self._made.set_fill_time(h5d.FILL_TIME_NEVER)  # every byte is written
-
-    def __enter__(self) -> HDF5Writer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     def add(self, episode: Episode) -> None:
         """Write an episode; with one agent its axis is left out, but in the infos."""

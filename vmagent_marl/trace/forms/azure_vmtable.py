@@ -26,6 +26,7 @@ from vmagent_marl.trace.forms.assembly import Part, first_ones, joined, kept, tr
 from vmagent_marl.trace.forms.bad_rows import BadRows
 from vmagent_marl.trace.forms.rows import Rows
 from vmagent_marl.trace.forms.table import Table
+from vmagent_marl.trace.forms.text import is_number
 from vmagent_marl.trace.trace import NEVER, Trace
 from vmagent_marl.trace.units import MIB, MILLI
 
@@ -39,7 +40,7 @@ _OPEN_CORES, _OPEN_MEMORY = {">24": "30"}, {">64": "70"}
 
 def is_vmtable(cells: list[str]) -> bool:
     """Whether a file's first row can be one of a vmtable: as wide, with times in their places."""
-    return len(cells) == len(COLUMNS) and all(_is_number(cell) for cell in cells[3:5])
+    return len(cells) == len(COLUMNS) and all(is_number(cell) for cell in cells[3:5])
 
 
 def is_header(cells: list[str]) -> bool:
@@ -93,11 +94,3 @@ def _close(table: Table, column: str, sizes: dict[str, str]) -> None:
     """Put its size in the place of an open bucket."""
     cells: list[str] = [sizes.get(cell.strip()) or cell for cell in table.columns[column]]
     table.columns = {**table.columns, column: cells}
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -15,7 +15,7 @@ from vmagent_marl.trace.forms.events import EVENT_FORM, from_events
 from vmagent_marl.trace.forms.hdf5 import SEAL, from_hdf5
 from vmagent_marl.trace.forms.lifetimes import LIFETIME_FORM, from_lifetimes
 from vmagent_marl.trace.forms.rows import Form, Rows
-from vmagent_marl.trace.forms.text import GZIP, cells_of, first_line, opened_text
+from vmagent_marl.trace.forms.text import GZIP, cells_of, first_line, is_number, opened_text
 from vmagent_marl.trace.trace import Trace
 
 Format = Literal["lifetimes", "events", "azure-v1", "azure-v2", "azure-packing", "hdf5"]
@@ -183,7 +183,7 @@ def _missing(header: list[str], forms: list[Form]) -> str:
         known = " and ".join(map(str, forms))
         azure = ", or name Azure's format" if len(header) == len(azure_vmtable.COLUMNS) else ""
         shown = ",".join(header)[:200]
-        if any(header) and all(map(_is_number, filter(None, header))):
+        if any(header) and all(map(is_number, filter(None, header))):
             return (
                 f"no header, but a row of numbers ({shown!r}); put the names of the columns above "
                 f"it, as in the {known}{azure}"
@@ -196,11 +196,3 @@ def _missing(header: list[str], forms: list[Form]) -> str:
         f"no column {missing[0]!r} among {','.join(header)[:200]!r}: {what_next}; "
         f"the {likely} is the nearest"
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

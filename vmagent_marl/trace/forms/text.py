@@ -90,3 +90,12 @@ def _require_short(path: Path, number: int, line: str) -> None:
             f"{path}, line {number}: longer than {_LONGEST_LINE:,} characters; "
             "give a trace in CSV, one row a line"
         )
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds one."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
-
-from vmagent_marl.errors import VmagentError
-
-A = TypeVar("A")
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from vmagent_marl.train.offline.learner import OfflineLearner
@@ -72,14 +67,3 @@ def learn(learner: OfflineLearner, args: OfflineArgs) -> None:
     if args.compare != "no":
         print_comparison(file, args.compare)
     print(f"The policy is in {file}")
-
-
-def run_program(main: Callable[[A], None], args: type[A], about: str | None) -> None:
-    """Read the command line into `args` and run the program; its errors are one line."""
-    import tyro
-
-    try:
-        main(tyro.cli(args, description=about))
-    except VmagentError as error:
-        program = Path(main.__code__.co_filename).stem
-        raise SystemExit(f"{program}: {error}") from None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vmagent_marl.sim.rules import CPU, MEMORY, NODES, WAIT
 from vmagent_marl.sim.state import HOPS, PLACED, WAITED
 from vmagent_marl.view.dashboard import series
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.series import Axis
 from vmagent_marl.view.heatmap import time_unit
+from vmagent_marl.view.replay import Replay
 from vmagent_marl.view.style import PALETTE
 
 Figure = dict[str, Any]

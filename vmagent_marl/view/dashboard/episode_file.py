@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.sim import Episode, Metrics
-from vmagent_marl.view.dashboard.limits import most_steps, scenario_of
-from vmagent_marl.view.dashboard.recording import PlayedOn, Recording
+from vmagent_marl.view.dashboard.limits import scenario_of
+from vmagent_marl.view.recording import PlayedOn, Recording
+from vmagent_marl.view.replay import most_steps
 
 SUFFIX = ".episode.npz"
 FORM = "vmagent_marl episode 1"

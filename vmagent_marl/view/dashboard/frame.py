@@ -30,7 +30,7 @@ from vmagent_marl.sim.state import (
     WAITED,
 )
 from vmagent_marl.trace import NEVER
-from vmagent_marl.view.dashboard.replay import Replay
+from vmagent_marl.view.replay import Replay
 
 OUT, EMPTY, USED, HELD_BACK = range(4)  # what a server is: `status` of a frame
 

@@ -27,10 +27,10 @@ from vmagent_marl.scenario import Scenario, load_scenario, scenario_from
 from vmagent_marl.view.dashboard.discovery import Found
 from vmagent_marl.view.dashboard.episode_file import SUFFIX, read_episode
 from vmagent_marl.view.dashboard.limits import check_size
-from vmagent_marl.view.dashboard.replay import Replay, played, replayed
 from vmagent_marl.view.dashboard.runs import Run, Score
 from vmagent_marl.view.dashboard.stored import StoredEpisodes, open_stored
 from vmagent_marl.view.dashboard.uploads import content_of, unpack_dataset
+from vmagent_marl.view.replay import Replay, played, replayed
 from vmagent_marl.windows import episode_of
 
 REPLAYS = 4  # that are held in memory

@@ -9,7 +9,6 @@ from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import Scenario, scenario_from
 from vmagent_marl.trace.source import SYNTHETIC, InlineTrace
 
-MOST_BYTES = 512 << 20  # that the rows of one replay may take
 MOST_SERVERS = 20_000  # of all clusters together
 MOST_REQUESTS = 2_000_000  # of a trace written out in a scenario
 
@@ -36,11 +35,6 @@ def scenario_of(plain: Any, *, where: str, trace: str | None, strange: bool) -> 
         raise DatasetError(f"{where}: its scenario makes no game ({error})") from None
     check_size(scenario, where)
     return scenario
-
-
-def most_steps(clusters: int) -> int:
-    """Steps of an episode that are held in memory: a million of one cluster, 70,000 of 32."""
-    return MOST_BYTES // (256 + 224 * clusters)  # bytes a row, as `replay` keeps them
 
 
 def check_size(scenario: Scenario, where: str) -> None:

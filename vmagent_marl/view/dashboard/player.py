@@ -13,11 +13,11 @@ from vmagent_marl.view.dashboard.episode_file import episode_bytes, file_name
 from vmagent_marl.view.dashboard.frame import frame
 from vmagent_marl.view.dashboard.library import Library
 from vmagent_marl.view.dashboard.parts import dcc
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.series import Axis
 from vmagent_marl.view.dashboard.server_map import server_at
 from vmagent_marl.view.dashboard.watch_charts import chart_figures
 from vmagent_marl.view.dashboard.watch_pane import server_title, shape_of
+from vmagent_marl.view.replay import Replay
 
 
 def player(app: dash.Dash, library: Library) -> None:

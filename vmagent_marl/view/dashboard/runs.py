@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vmagent_marl.errors import SettingError
+from vmagent_marl.view.curves import read_table
 
 Floats = NDArray[np.float64]
 MOST_BYTES = 64 << 20  # of a file that is read
@@ -82,13 +84,14 @@ def read_run(folder: Path) -> Run | None:
     if not isinstance(told, dict) or not _small(curve):
         return None
     try:
-        with curve.open(encoding="utf-8", newline="") as text:
-            rows = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        names, rows = read_table(curve)
+    except SettingError:
         return None
-    if not rows or "step" not in rows[0]:
+    if not rows or "step" not in names:
         return None
-    columns = {name: np.array([_number(row.get(name)) for row in rows]) for name in rows[0] if name}
+    columns = {
+        name: np.array([_number(row[name]) for row in rows.values()]) for name in names if name
+    }
     _, order = np.unique(columns["step"], return_index=True)  # whatever wrote it, in order
     order = order[np.isfinite(columns["step"][order])]
     return Run(folder, told, {name: values[order] for name, values in columns.items()})
@@ -168,7 +171,7 @@ def _small(file: Path) -> bool:
         return False
 
 
-def _number(cell: str | None) -> float:
+def _number(cell: str) -> float:
     try:
         return float(cell) if cell else math.nan
     except ValueError:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vmagent_marl.sim.rules import CPU, NODES
 from vmagent_marl.sim.state import ACTIVE, PLACED_IN, ROW, SERVING, SLOT, USED_CPU, USED_MEMORY
-from vmagent_marl.view.dashboard.replay import Replay
+from vmagent_marl.view.replay import Replay
 
 Axis = Literal["requests", "time"]
 Floats = NDArray[np.float64]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.sim import Episode, Metrics
-from vmagent_marl.view.dashboard.limits import most_steps, scenario_of
-from vmagent_marl.view.dashboard.recording import PlayedOn, Recording
+from vmagent_marl.view.dashboard.limits import scenario_of
+from vmagent_marl.view.recording import PlayedOn, Recording
+from vmagent_marl.view.replay import most_steps
 
 OWN = "vmagent_marl"  # key of what is ours in the metadata, as `episodes` writes it
 MOST_METADATA = 16 << 20

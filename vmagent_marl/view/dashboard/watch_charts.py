@@ -7,37 +7,9 @@ from typing import Any
 
 from vmagent_marl.view.dashboard import charts
 from vmagent_marl.view.dashboard.parts import graph, number, panel, table
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.series import Axis
-
-UNITS = {
-    "requests": "VMs",
-    "placed": "VMs",
-    "placed_large": "VMs",
-    "turned_away": "VMs",
-    "turned_away_large": "VMs",
-    "killed": "VMs",
-    "placed_cpu_s": "vCPU s",
-    "turned_away_cpu_s": "vCPU s",
-    "seconds": "s",
-    "wait_s": "s",
-    "wait_mean_s": "s",
-    "wait_p95_s": "s",
-    "used_cpu": "share",
-    "used_memory": "share",
-    "stranded_cpu": "share",
-    "stranded_memory": "share",
-    "numa_imbalance": "share",
-    "empty_servers": "servers",
-    "active_server_hours": "server h",
-    "server_hours_bound": "server h",
-    "capacity_hours": "server h",
-    "hops": "positions",
-    "fairness": "Jain's index",
-    "profit": "price units",
-    "possible_revenue": "price units",
-    "profit_share": "share",
-}
+from vmagent_marl.view.metric_names import TOLD
+from vmagent_marl.view.replay import Replay
 
 
 def chart_figures(
@@ -105,9 +77,9 @@ def metrics_table(replays: Sequence[Replay]) -> Any:
     if two:
         head.append("A less B")
         rows[0].append(_signed(returns[0] - returns[1]))
-    for name, unit in UNITS.items():
-        values: list[Any] = [getattr(replay.metrics, name) for replay in replays]
-        row = [name.replace("_", " "), unit, *(number(value) for value in values)]
+    for field, told in TOLD.items():
+        values: list[Any] = [getattr(replay.metrics, field) for replay in replays]
+        row = [told.name, told.unit, *(number(value) for value in values)]
         rows.append([*row, _signed(values[0] - values[1])] if two else row)
     return table(head, rows)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from vmagent_marl.view.dashboard import charts, series
 from vmagent_marl.view.dashboard.parts import button, dcc, html, note, panel
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.server_map import for_page
 from vmagent_marl.view.dashboard.watch_charts import chart_panels, metrics_table
 from vmagent_marl.view.dashboard.watch_pane import pane, shape_of
+from vmagent_marl.view.replay import Replay
 
 SPEEDS = (1, 5, 20, 100, 500, 2500)  # requests a second
 KEYS = "Keys: space plays, ← → step, Page ↑ ↓ ten steps, Home and End."

@@ -6,8 +6,8 @@ from typing import Any
 
 from vmagent_marl.view.dashboard import charts
 from vmagent_marl.view.dashboard.parts import button, dcc, graph, html
-from vmagent_marl.view.dashboard.replay import Replay
 from vmagent_marl.view.dashboard.server_map import ServerMap, map_figure, server_map
+from vmagent_marl.view.replay import Replay
 
 GAUGES = {
     "cpu": "cpu used",

@@ -1,4 +1,4 @@
-"""An episode played again (or for the first time) with everything noted that a page may show."""
+"""An episode played again (or for the first time) with everything noted that may be shown of it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from vmagent_marl.policies import Policy, check_policy
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim import Episode, Metrics, Simulator
 from vmagent_marl.sim.rules import CPU, MEMORY, NODES, WAIT, Feed, Rules
-from vmagent_marl.sim.state import ACTIVE, FIRST, LENGTH, NOW, ROW, START, STOP
+from vmagent_marl.sim.state import ACTIVE, DOWN, FIRST, LENGTH, NOW, ROW, SERVING, START, STOP
 from vmagent_marl.trace import Trace
-from vmagent_marl.view.dashboard.changes import ChangeLog
-from vmagent_marl.view.dashboard.limits import most_steps
-from vmagent_marl.view.dashboard.recording import Recording, check_trace, told_of
+from vmagent_marl.view.changes import ChangeLog
+from vmagent_marl.view.recording import Recording, check_trace, told_of
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Answers = Callable[[int], NDArray[np.int64]]  # plans (1, K) at a step
 HOUR = 3600.0
+MOST_BYTES = 512 << 20  # that the rows of one replay may take
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,31 @@ class Replay:
         waiting: Whole = np.maximum(np.minimum(come, last) - head, 0)
         return waiting
 
+    @property
+    def servers(self) -> int:
+        """S, of the largest cluster."""
+        return self.vms.size // self.clusters
+
+    def free_on(self, t: int) -> NDArray[np.int32]:
+        """(K, resource, S, node) milli-vCPU and MiB free at step t, of padding too."""
+        slots = self.free.at(t).reshape(self.clusters, 2, self.room)
+        return slots[:, :, : NODES * self.servers].reshape(self.clusters, 2, self.servers, NODES)
+
     def used(self, t: int) -> Floats:
         """(K, resource, S, node) used share of each node at step t, of padding too."""
-        slots = self.free.at(t).reshape(self.clusters, 2, self.room)
-        servers = self.vms.size // self.clusters
-        free = slots[:, :, : NODES * servers].reshape(self.clusters, 2, servers, NODES)
-        shares: Floats = 1.0 - free / self.rules.node[:, :, None, None]
+        shares: Floats = 1.0 - self.free_on(t) / self.rules.node[:, :, None, None]
         return shares
+
+    def used_where_in_service(self, t: int) -> Floats:
+        """The same, NaN on servers that neither take VMs nor run any."""
+        here = self.taking(t) | (self.vms_on(t) > 0)
+        return np.where(here[:, None, :, None], self.used(t), np.nan)
+
+    def taking(self, t: int) -> NDArray[np.bool_]:
+        """(K, S) servers that take VMs at step t, as `envs.frames.taking` has them."""
+        in_service = np.arange(self.servers) < self.level[t, :, SERVING, None]
+        takes: NDArray[np.bool_] = in_service & (self.counts[t, :, DOWN, None] == 0)
+        return takes
 
     def vms_on(self, t: int) -> NDArray[np.int32]:
         """(K, S) VMs on each server at step t."""
@@ -135,6 +153,11 @@ def played(
             metrics=simulator.metrics(),
         )
     )
+
+
+def most_steps(clusters: int) -> int:
+    """Steps of an episode that are held in memory: a million of one cluster, 70,000 of 32."""
+    return MOST_BYTES // (256 + 224 * clusters)  # bytes a row
 
 
 class _Rows:
