@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.action_values import ActionValues, follow
 from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner, one_cluster
 from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vmagent_marl.policies.networks import Network, NetworkShape
-from vmagent_marl.train.online.action_values import ActionValues
-from vmagent_marl.train.online.mixers import Mixer
+from vmagent_marl.train.action_values import ActionValues
+from vmagent_marl.train.mixers import Mixer
 
 
 class TeamValues(nn.Module):

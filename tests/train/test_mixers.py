@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vmagent_marl.train.online.mixers import Mixer, Mixing, MonotonicMixer, SumMixer, new_mixer
+from vmagent_marl.train.mixers import Mixer, Mixing, MonotonicMixer, SumMixer, new_mixer
 
 
 @pytest.fixture
