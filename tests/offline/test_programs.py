@@ -36,8 +36,21 @@ OWN: dict[str, dict[str, tuple[str, Any]]] = {
         "reward-scale": ("4.0", 4.0),
     },
     "behaviour_cloning": {"beta": ("0.25", 0.25)},
+    "value_decomposition_cql": {
+        "mixing": ("monotonic", "monotonic"),
+        "unreached": ("pass", "pass"),
+        "gamma": ("0.5", 0.5),
+        "alpha": ("0.7", 0.7),
+        "target-every": ("3", 3),
+        "mixer-width": ("5", 5),
+        "reward-scale": ("4.0", 4.0),
+    },
 }
-ALGORITHM = {"discrete_cql": "discrete_cql", "behaviour_cloning": "masked_bc"}
+ALGORITHM = {
+    "discrete_cql": "discrete_cql",
+    "behaviour_cloning": "masked_bc",
+    "value_decomposition_cql": "vdn_cql",
+}
 WHERE = {"target-every": "target_update_interval"}  # d3rlpy's name in config.json
 
 
@@ -94,7 +107,8 @@ def test_every_option_reaches_the_run(
     assert (network.shape.kind, network.shape.hidden) == ("servers", (7,))
     for key, (_, value) in options.items():
         if value is not None:
-            assert config[WHERE.get(key, key.replace("-", "_"))] == value, key
+            ours = key.replace("-", "_")
+            assert config[ours if ours in config else WHERE[key]] == value, key
 
 
 @pytest.mark.parametrize("name", OWN)

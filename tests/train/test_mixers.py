@@ -45,6 +45,18 @@ def test_the_monotonic_mixer_is_what_its_formula_says(mixer: MonotonicMixer) -> 
     assert torch.allclose(mixer(values, state)[0], wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("mixing", ["sum", "monotonic"])
+def test_several_answers_to_one_state_are_mixed_each_as_if_alone(mixing: Mixing) -> None:
+    torch.manual_seed(0)
+    mixer = new_mixer(mixing, agents=3, state_size=5, width=8)
+    values, state = torch.randn(6, 2, 4, 3), torch.randn(6, 5)
+    together = mixer(values, state)
+    assert together.shape == (6, 2, 4)
+    for i in range(2):
+        for j in range(4):
+            torch.testing.assert_close(together[:, i, j], mixer(values[:, i, j], state))
+
+
 def test_the_sum_is_a_sum_and_one_agent_is_itself() -> None:
     values = torch.randn(4, 3)
     assert torch.equal(SumMixer()(values, torch.empty(4, 0)), values.sum(1))
