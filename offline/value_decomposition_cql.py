@@ -12,7 +12,8 @@ Differences from the papers:
   decided nothing. All agents count alike, where CFCQL weighs them by how far they have moved;
 - agents take part with their recorded answer also where no request reached it: "if it reaches me";
   `--unreached pass` puts the pass in its place that it amounted to, from which a team learns worse;
-- one network for all agents, told who is asked by a one-hot identity; it remembers nothing;
+- one network for all agents, told who is asked by a one-hot identity; it remembers nothing. Values
+  that are summed are duelling (Wang et al., ICML 2016), as in VDN;
 - QMIX's mixer reads the state of the whole game, found again by replaying the recording;
 - rewards are divided by their root mean square, and the discount is short;
 - the checkpoint that is kept is the best of those validated on the scenario's validation window.
