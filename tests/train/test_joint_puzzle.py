@@ -17,7 +17,7 @@ from vmagent_marl.policies.checkpoint import NetworkPolicy, Training
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 from vmagent_marl.train.offline.joint_cql import JointCQL, JointCQLLearner
-from vmagent_marl.train.offline.joint_decisions import Unreached, read_joint_decisions
+from vmagent_marl.train.offline.joint_decisions import read_joint_decisions
 from vmagent_marl.train.validation import Validation
 
 EPISODES = 12
@@ -68,7 +68,7 @@ def best_of(learning: Any, updates: int) -> float:
     return max(found)
 
 
-def learner_of(name: str, data: str, unreached: Unreached = "answer") -> Any:
+def learner_of(name: str, data: str) -> Any:
     if name == "behaviour cloning":
         return learner(bc(**SIZES), data)
     if name == "independent":
@@ -76,9 +76,7 @@ def learner_of(name: str, data: str, unreached: Unreached = "answer") -> Any:
         return learner(config, data)
     mixing: Any = name
     config = JointCQL(mixing=mixing, gamma=0.8, alpha=0.5, target_every=25, **SIZES)
-    read = read_joint_decisions(
-        data, reward_scale=None, state=mixing == "monotonic", unreached=unreached
-    )
+    read = read_joint_decisions(data, reward_scale=None, state=mixing == "monotonic")
     return JointCQLLearner(config, read, device="cpu")
 
 
@@ -105,16 +103,3 @@ def test_where_nobody_played_well_values_find_what_imitation_does_not() -> None:
     data = recorded(make_policy("random"), make_policy("cheapest-first", epsilon=0.3))
     assert best_of(learner_of("behaviour cloning", data), 400) < 3.5
     assert best_of(learner_of("monotonic", data), 800) > 4.0
-
-
-def test_as_pass_unreached_answers_teach_to_take_all() -> None:
-    """As online: taking was only ever seen beside the others' pass."""
-    data = recorded(make_policy("random"))
-    found = {
-        unreached: learner_of("sum", data, unreached=unreached) for unreached in ("answer", "pass")
-    }
-    for learning in found.values():
-        for _ in range(600):
-            learning.update()
-    validation = Validation(PUZZLE, episodes=EPISODES)
-    assert score(found["pass"], validation) < score(found["answer"], validation) - 0.5

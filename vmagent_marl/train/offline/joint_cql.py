@@ -113,7 +113,7 @@ class JointCQLLearner:
         goals = self._goals(rows)
         features, mask, state = data.seen(rows)
         values, others = self.values.with_another(features, mask, data.action[rows], state)
-        error = (values - goals).square().mean()
+        error = nn.functional.huber_loss(values, goals)  # as discrete CQL, and so alpha is alike
         distrust = others.logsumexp(2) - values[:, None]
         counted = data.reached[rows].to(values.dtype)
         conservative = (distrust * counted).sum() / counted.sum().clamp(min=1.0)
