@@ -11,8 +11,8 @@ Differences from the papers:
 - the conservative loss is the mean over the agents that a request reached: what others answered
   decided nothing. All agents count alike, where CFCQL weighs them by how far they have moved;
 - agents take part with their recorded answer also where no request reached it: "if it reaches me";
-  `--unreached pass` puts the pass in its place that it amounted to, so that taking is only ever seen
-  beside the others' pass;
+  `--unreached pass` puts the pass in its place that it amounted to, so that taking is only ever
+  seen beside the others' pass;
 - one network for all agents, told who is asked by a one-hot identity; it remembers nothing. Values
   that are summed are duelling (Wang et al., ICML 2016), as in VDN;
 - QMIX's mixer reads the state of the whole game, found again by replaying the recording;

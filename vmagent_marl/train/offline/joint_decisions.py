@@ -1,10 +1,10 @@
 """Minari data sets of many clusters as joint decisions: what all agents saw and answered at once.
 
-Every request is one decision of the team. Each agent takes part in it with its recorded answer, the
-plan for "if it reaches me", also where no request reached it. `unreached: pass` puts the pass in its
-place that it amounts to: taking is then only ever seen beside the others' pass, and is held against
-all of them passing (see `train.online.value_decomposition`). From good play both come to the same;
-where nobody played well QMIX learned less from passes.
+Every request is one decision of the team. Each agent takes part in it with its recorded answer,
+the plan for "if it reaches me", also where no request reached it. `unreached: pass` puts the pass
+in its place that it amounts to: taking is then only ever seen beside the others' pass, and is held
+against all of them passing (see `train.online.value_decomposition`). From good play both came to
+the same; where nobody played well QMIX learned less from passes.
 """
 
 from __future__ import annotations
