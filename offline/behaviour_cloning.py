@@ -6,8 +6,8 @@ of the recorded action under a softmax over the legal ones.
 
 Differences from the sources:
 - illegal actions are masked in the softmax, and so in the loss and in acting;
-- agents share parameters; each imitates its answers to the requests that reached it, and is told
-  who it is by a one-hot identity;
+- of many clusters it is multi-agent behaviour cloning: agents share parameters; each imitates its
+  answers to the requests that reached it, and is told who it is by a one-hot identity;
 - it acts greedily: of a noisy recording it plays the action recorded most often in like
   situations, and so leaves most of the noise behind;
 - the checkpoint that is kept is the best of those validated on the scenario's validation window.

@@ -6,8 +6,10 @@ alpha x mean(logsumexp over actions of Q - Q of the recorded action).
 
 Differences from the paper:
 - illegal actions are masked in the greedy action, the target and the logsumexp;
-- agents share parameters; each learns from the requests that reached it, with the rewards between
-  two of them summed (a semi-Markov process), and is told who it is by a one-hot identity;
+- of many clusters it is independent CQL with shared parameters: each agent learns from the requests
+  that reached it, with the rewards between two of them summed (a semi-Markov process), is told who
+  it is by a one-hot identity, and takes the others for a part of its world;
+  `value_decomposition_cql` learns one value of all;
 - a mean Q-function in place of QR-DQN's quantiles, the Huber loss of d3rlpy, alpha fixed;
 - rewards are divided by their root mean square, and the discount is short: on region-prices longer
   ones gained nothing;

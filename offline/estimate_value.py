@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vmagent_marl.train.offline.options import run_program
+from vmagent_marl.cli.reading import run_program
 
 
 @dataclass(frozen=True, kw_only=True)

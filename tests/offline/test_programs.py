@@ -55,6 +55,15 @@ OWN: dict[str, dict[str, tuple[str, Any]]] = {
         "sharpness": ("2.0", 2.0),
         "tau": ("0.1", 0.1),
     },
+    "value_decomposition_cql": {
+        **TARGET,
+        "mixing": ("monotonic", "monotonic"),
+        "unreached": ("pass", "pass"),
+        "gamma": ("0.5", 0.5),
+        "alpha": ("0.7", 0.7),
+        "mixer-width": ("5", 5),
+        "reward-scale": ("4.0", 4.0),
+    },
 }
 ALGORITHM = {
     "behaviour_cloning": "masked_bc",
@@ -63,6 +72,7 @@ ALGORITHM = {
     "discrete_sac": "masked_sac",
     "double_dqn": "double_dqn",
     "implicit_q_learning": "implicit_q",
+    "value_decomposition_cql": "vdn_cql",
 }
 WHERE = {  # d3rlpy's names in config.json; one option may stand for several
     "target-every": ("target_update_interval",),
@@ -126,7 +136,9 @@ def test_every_option_reaches_the_run(
     assert (network.shape.kind, network.shape.hidden) == ("servers", (7,))
     where = {**WHERE, "learning-rate": RATES.get(name, ("learning_rate",))}
     for key, (_, value) in options.items():
-        for place in where.get(key, (key.replace("-", "_"),)) if value is not None else ():
+        ours = key.replace("-", "_")
+        places = [ours] if ours in config else where.get(key, [ours])
+        for place in places if value is not None else ():
             assert config[place] == value, key
 
 

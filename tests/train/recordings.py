@@ -16,6 +16,7 @@ from vmagent_marl import windows
 from vmagent_marl.episodes.storage.minari_format import OWN
 from vmagent_marl.policies import Policy
 from vmagent_marl.scenario import Scenario, load_scenario
+from vmagent_marl.sim.global_state import global_state
 
 
 def spaces(clusters: int, features: int, actions: int) -> tuple[Dict, Space[Any]]:
@@ -36,6 +37,7 @@ def buffer(
     own: NDArray[np.float64],  # (T, K)
     reached: NDArray[np.bool_],  # (T, K)
     terminated: bool,
+    state: NDArray[np.float32] | None = None,  # (T + 1, S)
 ) -> EpisodeBuffer:
     """One episode; unreached answers are recorded as whatever they were and count as pass."""
     steps, clusters = action.shape
@@ -60,6 +62,7 @@ def buffer(
             "behavior_logp": after(np.zeros_like(own)),
             "reached": after(reached.astype(np.int8)),
             "effective_action": after(np.where(reached, action, passed)),
+            **({} if state is None else {"state": state}),
         },
     )
 
@@ -101,7 +104,7 @@ def _played(
             for b in batch
         }
     )
-    names = ("observation", "mask", "action", "own", "reached")
+    names = ("observation", "mask", "action", "own", "reached", "state")
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     length = np.zeros(simulator.batch, np.int64)
     while simulator.running.any():
@@ -109,12 +112,14 @@ def _played(
         actions, _ = policy.act(simulator, simulator.keys())
         rows["observation"].append(simulator.observation.copy())
         rows["mask"].append(simulator.mask.copy())
+        rows["state"].append(global_state(simulator))
         simulator.step(actions)
-        rows["action"].append(simulator.state.effective.copy())
+        rows["action"].append(actions.copy())
         rows["own"].append(simulator.own_reward.copy())
         rows["reached"].append(simulator.state.reached.astype(np.bool_))
     rows["observation"].append(simulator.observation.copy())
     rows["mask"].append(simulator.mask.copy())
+    rows["state"].append(global_state(simulator))
     stacked = {name: np.array(rows[name]) for name in names}
     for b in batch:
         steps = int(length[b])
@@ -122,7 +127,7 @@ def _played(
             first + b,
             terminated=bool(simulator.terminated[b]),
             **{
-                name: values[: steps + (name in ("observation", "mask")), b]
+                name: values[: steps + (name in ("observation", "mask", "state")), b]
                 for name, values in stacked.items()
             },
         )

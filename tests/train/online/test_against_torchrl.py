@@ -19,13 +19,13 @@ from torchrl.objectives.value import GAE  # noqa: E402
 from train.online.two_steps import TwoSteps  # noqa: E402
 
 from vmagent_marl.policies.networks import NetworkShape  # noqa: E402
+from vmagent_marl.train.mixers import MonotonicMixer  # noqa: E402
 from vmagent_marl.train.online.advantages import Segment, advantages_of  # noqa: E402
 from vmagent_marl.train.online.joint_replay import Transitions  # noqa: E402
-from vmagent_marl.train.online.mixers import MonotonicMixer  # noqa: E402
 from vmagent_marl.train.online.ppo import PPO, PPOLearner  # noqa: E402
-from vmagent_marl.train.online.team_values import TeamValues  # noqa: E402
 from vmagent_marl.train.online.value_decomposition import goals_of  # noqa: E402
 from vmagent_marl.train.running import drawing_from  # noqa: E402
+from vmagent_marl.train.team_values import TeamValues  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::FutureWarning")
 

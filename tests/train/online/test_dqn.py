@@ -10,7 +10,7 @@ from train.online.off_policy_runs import drawn_by, learner, train
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import ILLEGAL, NetworkShape
-from vmagent_marl.train.online.action_values import ActionValues
+from vmagent_marl.train.action_values import ActionValues
 
 SHAPE = NetworkShape(observation=33, identities=0, actions=11, hidden=(8, 8), kind="flat")
 

@@ -111,7 +111,7 @@ def read_decisions(
     if not 0.0 <= gamma <= 1.0:
         raise SettingError(f"gamma: {gamma} is no discount: give 0 to 1")
     sets = [load_dataset(name) for name in ids]
-    scenario = _scenario(ids, sets)
+    scenario = one_scenario(ids, sets)
     with ExitStack() as stack:
         readers = [stack.enter_context(HDF5Reader(data)) for data in sets]
         try:
@@ -158,7 +158,7 @@ def read_decisions(
     )
 
 
-def _scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
+def one_scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
     """The one scenario that all data sets were recorded on."""
     found = [own_metadata(data)["scenario"] for data in sets]
     for name, scenario in zip(ids, found, strict=True):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.action_values import ActionValues, follow
 from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import (
     Exploring,

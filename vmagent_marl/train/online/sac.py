@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import new_network
-from vmagent_marl.train.online.action_values import ActionValues, follow
+from vmagent_marl.train.action_values import ActionValues, follow
 from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import check_shares
 from vmagent_marl.train.online.learner import ActorSettings

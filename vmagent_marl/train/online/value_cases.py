@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vmagent_marl.train.online.mixers import Mixing
+from vmagent_marl.train.mixers import Mixing
 from vmagent_marl.train.online.value_decomposition import ValueDecomposition
 
 

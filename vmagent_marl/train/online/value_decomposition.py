@@ -31,15 +31,15 @@ from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import network_shape
+from vmagent_marl.train.mixers import Mixing, new_mixer
 from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import Exploring, check_exploring, random_share
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.mixers import Mixing, new_mixer
 from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.stage import Stage
-from vmagent_marl.train.online.team_values import TeamValues
+from vmagent_marl.train.team_values import TeamValues
 
 ROWS = 16  # requests of the batch in one `advance`; how many does not change what is learned
 

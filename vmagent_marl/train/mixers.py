@@ -14,7 +14,8 @@ Mixing = Literal["none", "sum", "monotonic"]
 class Mixer(nn.Module):
     """Values (N, M) of M agents' answers and the state of all (N, S) to a team's value (N,).
 
-    It rises, or stays, with every agent's value: what is best for each is best for all.
+    Values may be of several answers (N, ..., M) to one state each, for values (N, ...). It rises,
+    or stays, with every agent's value: what is best for each is best for all.
     """
 
 
@@ -23,7 +24,7 @@ class SumMixer(Mixer):
 
     def forward(self, values: Tensor, state: Tensor) -> Tensor:
         """See `Mixer`."""
-        return values.sum(1)
+        return values.sum(-1)
 
 
 class MonotonicMixer(Mixer):
@@ -43,11 +44,16 @@ class MonotonicMixer(Mixer):
 
     def forward(self, values: Tensor, state: Tensor) -> Tensor:
         """See `Mixer`."""
+        several = (1,) * (values.dim() - 2)  # answers to one state
+
+        def of_each(made: Tensor) -> Tensor:
+            return made.view(len(made), *several, made.shape[-1])
+
         weight = self.first_weight(state).abs().view(-1, self.agents, self.width)
-        hidden = F.elu(torch.einsum("nm,nmw->nw", values, weight) + self.first_bias(state))
-        mixed: Tensor = (hidden * self.last_weight(state).abs()).sum(1)
-        bias: Tensor = self.last_bias(state)
-        return mixed + bias.squeeze(1)
+        first = torch.einsum("n...m,nmw->n...w", values, weight)
+        hidden = F.elu(first + of_each(self.first_bias(state)))
+        mixed: Tensor = (hidden * of_each(self.last_weight(state).abs())).sum(-1)
+        return mixed + of_each(self.last_bias(state)).squeeze(-1)
 
 
 def new_mixer(mixing: Mixing, *, agents: int, state_size: int, width: int) -> Mixer:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vmagent_marl.train.online.mixers import Mixer, Mixing, MonotonicMixer, SumMixer, new_mixer
+from vmagent_marl.train.mixers import Mixer, Mixing, MonotonicMixer, SumMixer, new_mixer
 
 
 @pytest.fixture
@@ -43,6 +43,18 @@ def test_the_monotonic_mixer_is_what_its_formula_says(mixer: MonotonicMixer) -> 
     hidden = torch.where(hidden > 0, hidden, hidden.exp() - 1)
     wanted = (hidden * mixer.last_weight(state)[0].abs()).sum() + mixer.last_bias(state)[0, 0]
     assert torch.allclose(mixer(values, state)[0], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("mixing", ["sum", "monotonic"])
+def test_several_answers_to_one_state_are_mixed_each_as_if_alone(mixing: Mixing) -> None:
+    torch.manual_seed(0)
+    mixer = new_mixer(mixing, agents=3, state_size=5, width=8)
+    values, state = torch.randn(6, 2, 4, 3), torch.randn(6, 5)
+    together = mixer(values, state)
+    assert together.shape == (6, 2, 4)
+    for i in range(2):
+        for j in range(4):
+            torch.testing.assert_close(together[:, i, j], mixer(values[:, i, j], state))
 
 
 def test_the_sum_is_a_sum_and_one_agent_is_itself() -> None:
