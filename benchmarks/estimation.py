@@ -26,8 +26,7 @@ from results import measured_at, write_section
 from vmagent_marl.episodes import Recipe, collect
 from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, one_thread
-from vmagent_marl.policies.noisy_network import NoisyNetwork
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
 from vmagent_marl.sim.layout import layout_of
@@ -155,7 +154,7 @@ def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]])
             while learner.step < stage:
                 learner.update()
             trained = NetworkPolicy(f"{name}-{stage}", learner.network, training)
-            found += [NoisyNetwork(trained, epsilon) for epsilon in NOISE]
+            found += [trained.with_noise(epsilon) for epsilon in NOISE]
     return found
 
 

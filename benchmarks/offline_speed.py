@@ -27,7 +27,7 @@ from results import measured_at, write_section
 from timing import Row, markdown, paired
 
 from vmagent_marl.episodes import collect, load_recipe
-from vmagent_marl.policies.checkpoint import one_thread
+from vmagent_marl.policies.network_policy import one_thread
 from vmagent_marl.train.offline.d3rlpy_data import trajectories
 from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.offline.decisions import Decisions, read_decisions

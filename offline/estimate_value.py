@@ -55,7 +55,6 @@ def main(args: Args) -> None:
     from vmagent_marl.errors import SettingError
     from vmagent_marl.files import check_writable, replacing
     from vmagent_marl.policies.checkpoint import load_policy
-    from vmagent_marl.policies.noisy_network import NoisyNetwork
     from vmagent_marl.train.estimation.estimating import as_dict, estimate_returns
     from vmagent_marl.train.estimation.fitted_q import Fit
     from vmagent_marl.train.estimation.report import print_estimates
@@ -64,7 +63,8 @@ def main(args: Args) -> None:
     check_writable(args.json)
     if not args.policies:
         raise SettingError("policies: there is none: give one or more checkpoints")
-    targets = [NoisyNetwork(load_policy(file), args.epsilon) for file in args.policies]
+    trained = [load_policy(file) for file in args.policies]
+    targets = [policy.with_noise(args.epsilon) for policy in trained]
     fit = Fit(
         steps=args.steps,
         batch_size=args.batch_size,

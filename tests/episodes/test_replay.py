@@ -18,7 +18,8 @@ from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.episodes.verifying.verify import verify
 from vmagent_marl.errors import PolicyError, SettingError
 from vmagent_marl.policies import make_policy
-from vmagent_marl.policies.checkpoint import NetworkPolicy, load_policy
+from vmagent_marl.policies.checkpoint import load_policy
+from vmagent_marl.policies.network_policy import NetworkPolicy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
 

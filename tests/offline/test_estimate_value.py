@@ -11,7 +11,9 @@ import torch
 
 from vmagent_marl import catalog
 from vmagent_marl.episodes import collect, recipe_for
-from vmagent_marl.policies.checkpoint import Training, network_shape, new_network, save_policy
+from vmagent_marl.policies.checkpoint import save_policy
+from vmagent_marl.policies.network_policy import Training
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of
 

@@ -13,7 +13,8 @@ import torch
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies import chances as drawing
 from vmagent_marl.policies.chances import chances_of, draw, uniforms
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, network_shape, new_network
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode, Simulator, draws
 
@@ -98,7 +99,7 @@ def test_draws_hang_on_the_keys_alone_and_are_legal(how: dict[str, Any]) -> None
         again, _ = policy.act(large, keys + np.uint64(1))
         seen.add(bool((again != actions).any()))
         assert np.take_along_axis(large.mask, actions[..., None], axis=2).all()
-        chances = policy.chances(large)
+        chances = policy.chances(large.observation, large.mask)
         np.testing.assert_allclose(chances.sum(axis=2), 1.0)
         taken = np.take_along_axis(chances, actions[..., None], axis=2)[..., 0]
         np.testing.assert_allclose(logp, np.log(taken), atol=1e-12)
@@ -110,7 +111,8 @@ def test_draws_hang_on_the_keys_alone_and_are_legal(how: dict[str, Any]) -> None
 def test_without_noise_it_is_the_best_answer_whatever_the_keys() -> None:
     simulator, policy = started(3), network_policy()
     greedy = policy.act(simulator, simulator.keys())
-    likeliest = dataclasses.replace(policy, sampled=True).chances(simulator).argmax(axis=2)
+    likeliest = dataclasses.replace(policy, sampled=True)
+    likeliest = likeliest.chances(simulator.observation, simulator.mask).argmax(axis=2)
     np.testing.assert_array_equal(greedy[0], likeliest)
     assert (greedy[1] == 0).all()
 
@@ -120,3 +122,14 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         network_policy(epsilon=1.5)
     with pytest.raises(PolicyError, match="dqn learned values, which are no probabilities"):
         network_policy("dqn", sampled=True)
+    noisy = network_policy().with_noise(0.5)
+    assert noisy.name == "it-epsilon-0.5"
+    with pytest.raises(PolicyError, match=r"policy 'it-epsilon-0.5' reads \d+ floats"):
+        noisy.chances(np.zeros((1, 3, 4), np.float32), np.ones((1, 3, 5), np.int8))
+
+
+def test_observations_of_another_number_of_servers_are_read_by_a_network_over_servers() -> None:
+    more = started(2, load_scenario("region-prices", servers=3, horizon=40))
+    chances = network_policy(epsilon=0.2).chances(more.observation, more.mask)
+    assert chances.shape == more.mask.shape
+    assert (chances[more.mask == 0] == 0).all()

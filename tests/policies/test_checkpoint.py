@@ -12,7 +12,8 @@ import torch
 from vmagent_marl.errors import PolicyError, VmagentError
 from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import check_policy, make_policy
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, load_policy, save_policy
+from vmagent_marl.policies.checkpoint import load_policy, save_policy
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
 from vmagent_marl.policies.networks import FlatNetwork, NetworkShape, with_identity
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode, Simulator

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vmagent_marl.errors import PolicyError
-from vmagent_marl.policies.checkpoint import (
-    Training,
-    load_policy,
-    network_shape,
-    new_network,
-    save_policy,
-)
+from vmagent_marl.policies.checkpoint import load_policy, save_policy
+from vmagent_marl.policies.network_policy import Training
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode, ObservationLayout

@@ -13,7 +13,7 @@ from train.online.region_puzzle import PUZZLE, best_return
 from train.recordings import record
 
 from vmagent_marl.policies import Policy, make_policy
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
 from vmagent_marl.train.offline.joint_cql import JointCQL, JointCQLLearner

@@ -18,14 +18,10 @@ from train.recordings import small_region
 from train.test_masked import FEATURES, batch, make, random_masks
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import (
-    Training,
-    load_policy,
-    network_shape,
-    new_network,
-    save_policy,
-)
+from vmagent_marl.policies.checkpoint import load_policy, save_policy
+from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import ILLEGAL
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.offline.masked import network_of
 from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBCQImpl

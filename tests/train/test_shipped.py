@@ -16,7 +16,8 @@ from vmagent_marl.cli.main import main
 from vmagent_marl.errors import PolicyError, UnknownNameError
 from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import make_policy
-from vmagent_marl.policies.checkpoint import NetworkPolicy, load_policy
+from vmagent_marl.policies.checkpoint import load_policy
+from vmagent_marl.policies.network_policy import NetworkPolicy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.train.publishing import MOST_BYTES
 from vmagent_marl.view.dashboard.library import Library

@@ -21,7 +21,7 @@ from vmagent_marl.errors import VmagentError
 if TYPE_CHECKING:
     from vmagent_marl.evaluation import Scores
     from vmagent_marl.policies import Policy
-    from vmagent_marl.policies.checkpoint import NetworkPolicy
+    from vmagent_marl.policies.network_policy import NetworkPolicy
 
 VALIDATED = 8  # episodes, as the programs validate on
 MARK = "demo.txt"  # in a folder that a demo made, and that the next one may replace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vmagent_marl.policies.checkpoint import new_critic, new_network
 from vmagent_marl.policies.networks import NetworkShape, masked
+from vmagent_marl.policies.new_networks import new_critic, new_network
 
 
 class ActionValues(nn.Module):

@@ -18,7 +18,8 @@ from vmagent_marl.errors import SettingError, VmagentError
 from vmagent_marl.evaluation import ALL, Scores, evaluate
 from vmagent_marl.files import check_writable, replacing
 from vmagent_marl.policies import policy_names
-from vmagent_marl.policies.checkpoint import NetworkPolicy, load_policy, policy_bytes
+from vmagent_marl.policies.checkpoint import load_policy, policy_bytes
+from vmagent_marl.policies.network_policy import NetworkPolicy
 from vmagent_marl.scenario import Scenario, scenario_from
 from vmagent_marl.trace.source import SYNTHETIC
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmagent_marl.policies.checkpoint import Training, network_shape, new_network, save_policy
+from vmagent_marl.policies.checkpoint import save_policy
+from vmagent_marl.policies.network_policy import Training
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.layout import layout_of
 

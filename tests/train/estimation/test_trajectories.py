@@ -17,8 +17,8 @@ from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
 from vmagent_marl.errors import DatasetError, PolicyError, SettingError
 from vmagent_marl.policies import make_policy
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, network_shape, new_network
-from vmagent_marl.policies.noisy_network import NoisyNetwork
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.estimation.estimating import as_dict, estimate_returns
@@ -105,7 +105,7 @@ def test_the_network_that_was_recorded_returns_what_was_recorded(
     from vmagent_marl.episodes.recording.record import record
     from vmagent_marl.episodes.storage.minari_format import OWN, write_dataset
 
-    scenario, player = load_scenario("region-prices", **FIELDS), NoisyNetwork(network(), 0.3)
+    scenario, player = load_scenario("region-prices", **FIELDS), network().with_noise(0.3)
     trace = scenario.load_trace()
     episodes = list(record(scenario, player, episodes=10, trace=trace))
     folder = Path(mixed_home()) / "vmagent" / "played-v0"
@@ -134,7 +134,7 @@ def mixed_home() -> str:
 
 def test_every_estimate_is_told_with_what_to_mind(mixed: str) -> None:
     data = read_trajectories((mixed,))
-    targets = [NoisyNetwork(network(seed), 0.2) for seed in (0, 1)]
+    targets = [network(seed).with_noise(0.2) for seed in (0, 1)]
     every = ("fqe", "is", "wis", "dr", "wdr")
     found = estimate_returns(data, targets, gamma=0.9, estimators=every, fit=QUICK)
     assert [each.policy for each in found.policies] == [
@@ -155,7 +155,7 @@ def test_every_estimate_is_told_with_what_to_mind(mixed: str) -> None:
 def test_behaviours_without_noise_are_refused_and_fqe_is_left(mixed: str) -> None:
     plain = made("plain", Player("cheapest-first"))
     blend = made("blend", Player("cheapest-first"), Player("accept-always"), per="step")
-    target = NoisyNetwork(network(), 0.2)
+    target = network().with_noise(0.2)
     assert read_trajectories(blend).bare == frozenset({0})  # of two rules, neither with noise
     for name, why in ((plain, "first is certain of an"), (blend, "accept-always is certain of an")):
         data = read_trajectories(name)
@@ -173,7 +173,7 @@ def test_behaviours_without_noise_are_refused_and_fqe_is_left(mixed: str) -> Non
 
 def test_what_cannot_be_estimated_is_refused(mixed: str) -> None:
     data = read_trajectories(mixed)
-    target = NoisyNetwork(network(), 0.2)
+    target = network().with_noise(0.2)
     with pytest.raises(SettingError, match=r"gamma: 1\.5"):
         estimate_returns(data, [target], gamma=1.5)
     with pytest.raises(SettingError, match="estimators: 'fq' is none: choose from fqe, is"):
@@ -184,7 +184,7 @@ def test_what_cannot_be_estimated_is_refused(mixed: str) -> None:
     )
     with pytest.raises(DatasetError, match="are of two scenarios"):
         read_trajectories((mixed, other))
-    with pytest.raises(PolicyError, match=r"policy 'network-0' reads .*'region-prices'"):
+    with pytest.raises(PolicyError, match=r"policy 'network-0-epsilon-0.2' reads .*'region-prices'"):
         estimate_returns(read_trajectories(other), [target])
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from train.online.region_puzzle import PUZZLE
 
-from vmagent_marl.policies.checkpoint import NetworkPolicy, Training, load_policy
+from vmagent_marl.policies.checkpoint import load_policy
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
 from vmagent_marl.train.online.learner import Learner
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.online.value_decomposition import (

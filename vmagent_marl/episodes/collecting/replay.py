@@ -26,7 +26,8 @@ def replay_players(run: str | Path) -> tuple[Player, ...]:
 
     Raises `SettingError` where there is none, `PolicyError` for one that is broken.
     """
-    from vmagent_marl.policies.checkpoint import CHECKPOINTS, LOGITS, load_policy
+    from vmagent_marl.policies.checkpoint import CHECKPOINTS, load_policy
+    from vmagent_marl.policies.network_policy import LOGITS
 
     files = sorted((Path(run) / CHECKPOINTS).glob(f"*{CHECKPOINT}"))
     if not files:

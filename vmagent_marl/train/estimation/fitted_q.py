@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import one_thread
+from vmagent_marl.policies.network_policy import one_thread
 from vmagent_marl.policies.networks import flat_body, with_identity
 from vmagent_marl.train.estimation.trajectories import Trajectories
 from vmagent_marl.train.online.optimizing import adam, anneal

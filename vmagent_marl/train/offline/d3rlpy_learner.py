@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import Training, save_policy
+from vmagent_marl.policies.checkpoint import save_policy
+from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import Network
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of

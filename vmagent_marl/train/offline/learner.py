@@ -6,8 +6,8 @@ import math
 from typing import Any, Protocol
 
 from vmagent_marl.errors import DatasetError, SettingError
-from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.policies.networks import Kind, Network, NetworkShape
+from vmagent_marl.policies.new_networks import network_shape
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
 

@@ -15,14 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import (
-    NetworkPolicy,
-    Training,
-    load_tensors,
-    one_thread,
-    save_policy,
-    save_tensors,
-)
+from vmagent_marl.policies.checkpoint import load_tensors, save_policy, save_tensors
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.train.offline.learner import OfflineLearner

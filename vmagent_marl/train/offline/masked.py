@@ -19,8 +19,8 @@ from torch.distributions import Categorical
 from torch.nn import functional
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import new_network
 from vmagent_marl.policies.networks import Kind, Network, NetworkShape
+from vmagent_marl.policies.new_networks import new_network
 from vmagent_marl.train.offline.quiet_d3rlpy import (
     DiscreteImitationLoss,
     DiscreteMeanQFunctionForwarder,

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vmagent_marl.policies.checkpoint import new_critic
 from vmagent_marl.policies.networks import NetworkShape, flat_body
+from vmagent_marl.policies.new_networks import new_critic
 from vmagent_marl.train.online.stage import Stage
 
 Judged = Literal["own", "state"]

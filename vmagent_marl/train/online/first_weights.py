@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from vmagent_marl import catalog
 from vmagent_marl.errors import PolicyError, unknown_name
-from vmagent_marl.policies.checkpoint import LOGITS, load_policy
+from vmagent_marl.policies.checkpoint import load_policy
+from vmagent_marl.policies.network_policy import LOGITS
 from vmagent_marl.policies.networks import NetworkShape
 from vmagent_marl.policies.registry import SHELF, checkpoint_file
 from vmagent_marl.train.online.learner import Learner

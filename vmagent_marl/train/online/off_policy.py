@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape
 from vmagent_marl.policies.networks import Network, NetworkShape
+from vmagent_marl.policies.new_networks import network_shape
 from vmagent_marl.train.online.optimizing import anneal
 from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.replay import Drawn, Replay, Row

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape, new_network
+from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.train.online.advantages import Segment, advantages_of, less_siblings
 from vmagent_marl.train.online.critics import Critic, Judged
 from vmagent_marl.train.online.learner import ActorSettings

@@ -22,15 +22,8 @@ from typing import Any
 import numpy as np
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import (
-    CHECKPOINTS,
-    NetworkPolicy,
-    Training,
-    load_tensors,
-    one_thread,
-    save_policy,
-    save_tensors,
-)
+from vmagent_marl.policies.checkpoint import CHECKPOINTS, load_tensors, save_policy, save_tensors
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.settings import read_changes

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import new_network
+from vmagent_marl.policies.new_networks import new_network
 from vmagent_marl.train.action_values import ActionValues, follow
 from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import check_shares

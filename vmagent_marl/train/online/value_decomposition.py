@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.checkpoint import network_shape
+from vmagent_marl.policies.new_networks import network_shape
 from vmagent_marl.train.mixers import Mixing, new_mixer
 from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import Exploring, check_exploring, random_share
