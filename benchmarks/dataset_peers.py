@@ -22,7 +22,7 @@ from vmagent_marl.episodes.storage.hdf5_writer import infos_of
 from vmagent_marl.episodes.storage.minari_format import dataset_folder
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.quiet_d3rlpy import ActionSpace
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import ActionSpace
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -37,8 +37,8 @@ from vmagent_marl.episodes import (
 from vmagent_marl.episodes.storage.minari_format import own_metadata
 from vmagent_marl.policies import make_policy
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer
-from vmagent_marl.train.offline.decisions import read_decisions
+from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import DecisionBuffer
 
 SERVERS = 16  # of the `recovering` scenario: 88 floats and a mask of 33
 POLICY = "server-best-fit"

@@ -39,11 +39,11 @@ from vmagent_marl.train.estimation.estimating import (
 from vmagent_marl.train.estimation.fitted_q import Fit
 from vmagent_marl.train.estimation.ranking import regret_at_1, spearman
 from vmagent_marl.train.estimation.trajectories import read_trajectories
-from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
-from vmagent_marl.train.offline.decisions import read_decisions
-from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory
-from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig
+from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
+from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
+from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteCQLConfig
 
 NOTE = """\
 Ten policies a data set: networks of behaviour cloning and of CQL at stages of a short training,

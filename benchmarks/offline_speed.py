@@ -28,12 +28,12 @@ from timing import Row, markdown, paired
 
 from vmagent_marl.episodes import collect, load_recipe
 from vmagent_marl.policies.network_policy import one_thread
-from vmagent_marl.train.offline.d3rlpy_data import trajectories
-from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
-from vmagent_marl.train.offline.decisions import Decisions, read_decisions
-from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory
-from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig
+from vmagent_marl.train.offline.data.decisions import Decisions, read_decisions
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import trajectories
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
+from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
+from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteCQLConfig
 
 RECIPE = "recovering/noisy-10"
 SERVERS = 16  # 88 floats and a mask of 33

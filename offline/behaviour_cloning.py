@@ -33,10 +33,10 @@ class Args(OfflineArgs):
 
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
-    from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
-    from vmagent_marl.train.offline.decisions import read_decisions
-    from vmagent_marl.train.offline.masked import NetworkFactory
-    from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
+    from vmagent_marl.train.offline.data.decisions import read_decisions
+    from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
+    from vmagent_marl.train.offline.on_d3rlpy.masked import NetworkFactory
+    from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
 
     config = MaskedBCConfig(
         batch_size=args.batch_size,

@@ -38,10 +38,10 @@ class Args(ValueArgs):
 
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
-    from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
-    from vmagent_marl.train.offline.decisions import read_decisions
-    from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory
-    from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig
+    from vmagent_marl.train.offline.data.decisions import read_decisions
+    from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
+    from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
+    from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteCQLConfig
 
     decisions = read_decisions(
         args.dataset, reward=args.reward, gamma=args.gamma, reward_scale=args.reward_scale

@@ -4,7 +4,7 @@ Implicit Q-learning (Kostrikov, Nair & Levine, ICLR 2022, arXiv 2110.06169): a v
 an upper expectile of the target Q-values of recorded actions (equation 5), two Q-functions follow
 reward and that value (equation 6), and the policy is extracted by regression on the recorded
 actions, weighted by exp(sharpness x advantage), at most 100 (equation 7). d3rlpy has it for
-continuous actions alone; this is `vmagent_marl.train.offline.implicit_q`, in torch.
+continuous actions alone; this is `vmagent_marl.train.offline.in_torch.implicit_q`, in torch.
 
 Differences from the paper:
 - actions are discrete: the policy is a softmax over the legal ones, and acts greedily;
@@ -40,8 +40,8 @@ class Args(ValueArgs):
 
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
-    from vmagent_marl.train.offline.decisions import read_decisions
-    from vmagent_marl.train.offline.implicit_q import ImplicitQ, ImplicitQLearner
+    from vmagent_marl.train.offline.data.decisions import read_decisions
+    from vmagent_marl.train.offline.in_torch.implicit_q import ImplicitQ, ImplicitQLearner
 
     decisions = read_decisions(
         args.dataset, reward=args.reward, gamma=args.gamma, reward_scale=args.reward_scale

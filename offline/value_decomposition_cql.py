@@ -54,8 +54,8 @@ class Args(OfflineArgs):
 
 def main(args: Args) -> None:
     """Train, then compare the best checkpoint with the heuristics."""
-    from vmagent_marl.train.offline.joint_cql import JointCQL, JointCQLLearner
-    from vmagent_marl.train.offline.joint_decisions import read_joint_decisions
+    from vmagent_marl.train.offline.data.joint_decisions import read_joint_decisions
+    from vmagent_marl.train.offline.in_torch.joint_cql import JointCQL, JointCQLLearner
 
     config = JointCQL(
         mixing=args.mixing,

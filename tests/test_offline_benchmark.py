@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
-from train.comparing.programs import write_own
+from train.offline.comparing.programs import write_own
 
 import vmagent_marl as vm
 

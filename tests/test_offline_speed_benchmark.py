@@ -41,7 +41,7 @@ def test_d3rlpys_buffer_holds_our_decisions(benchmark_shelf: Any) -> None:
     from train.recordings import record, small_region
 
     from vmagent_marl.policies import make_policy
-    from vmagent_marl.train.offline.decisions import read_decisions
+    from vmagent_marl.train.offline.data.decisions import read_decisions
 
     decisions = read_decisions(
         record("small/random-v0", small_region(), [make_policy("random")], 2)

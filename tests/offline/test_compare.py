@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from train.comparing.programs import tries, write_own
+from train.offline.comparing.programs import tries, write_own
 
 import vmagent_marl as vm
 from vmagent_marl import catalog

@@ -184,7 +184,7 @@ def test_what_cannot_be_estimated_is_refused(mixed: str) -> None:
     )
     with pytest.raises(DatasetError, match="are of two scenarios"):
         read_trajectories((mixed, other))
-    with pytest.raises(PolicyError, match=r"policy 'network-0-epsilon-0.2' reads .*'region-prices'"):
+    with pytest.raises(PolicyError, match=r"policy 'network-0-epsilon-0\.2' reads"):
         estimate_returns(read_trajectories(other), [target])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from train.learners import cql, trained
+from train.offline.learners import cql, trained
 from train.online.off_policy_runs import SOLVES, drawn_by, learner, train
 from train.online.playing import equal, weights
 from train.recordings import record

@@ -36,8 +36,8 @@ print(own["observations"].shape, own["rewards"].sum(), own["reached"].mean())
 D3RLPY = """In d3rlpy, a transition for each decision that counted, with its mask:
 
 ```python
-from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer
-from vmagent_marl.train.offline.decisions import read_decisions
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import DecisionBuffer
+from vmagent_marl.train.offline.data.decisions import read_decisions
 
 buffer = DecisionBuffer(read_decisions("{name}", gamma=0.99))
 features, mask = buffer.sample_transition_batch(32).observations

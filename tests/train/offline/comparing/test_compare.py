@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from train.comparing.programs import tries, write_own
+from train.offline.comparing.programs import tries, write_own
 from train.recordings import record, small_region
 
 import vmagent_marl as vm

@@ -21,7 +21,7 @@ from torch.nn import functional
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network, NetworkShape
 from vmagent_marl.policies.new_networks import new_network
-from vmagent_marl.train.offline.quiet_d3rlpy import (
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteImitationLoss,
     DiscreteMeanQFunctionForwarder,
     Encoder,

@@ -16,7 +16,7 @@ from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.global_state import global_state
-from vmagent_marl.train.offline.joint_decisions import JointDecisions, read_joint_decisions
+from vmagent_marl.train.offline.data.joint_decisions import JointDecisions, read_joint_decisions
 
 K, F, A = 3, 5, 4
 LENGTHS = [(4, True), (1, False), (6, False), (1, True)]  # and whether they terminated

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from train.learners import iql
+from train.offline.learners import iql
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.batches import Batches
-from vmagent_marl.train.offline.decisions import Decisions
-from vmagent_marl.train.offline.implicit_q import (
+from vmagent_marl.train.offline.data.batches import Batches
+from vmagent_marl.train.offline.data.decisions import Decisions
+from vmagent_marl.train.offline.in_torch.implicit_q import (
     CLIP,
     ImplicitQ,
     ImplicitQLearner,

@@ -9,8 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from vmagent_marl.policies.networks import Network
-from vmagent_marl.train.offline.masked import Observations, imitation, network_of, new_policy
-from vmagent_marl.train.offline.quiet_d3rlpy import (
+from vmagent_marl.train.offline.on_d3rlpy.masked import (
+    Observations,
+    imitation,
+    network_of,
+    new_policy,
+)
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteBC,
     DiscreteBCConfig,
     DiscreteBCImpl,

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from vmagent_marl.train.offline.quiet_d3rlpy import AdamFactory, register_optimizer_factory
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
+    AdamFactory,
+    register_optimizer_factory,
+)
 
 
 class FusedAdam(torch.optim.Adam):

@@ -15,10 +15,10 @@ from vmagent_marl.errors import DatasetError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.d3rlpy_data import DecisionBuffer, trajectories
-from vmagent_marl.train.offline.decisions import read_decisions
-from vmagent_marl.train.offline.quiet_d3rlpy import TransitionMiniBatch
-from vmagent_marl.train.offline.semi_markov import Recorded, decided
+from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.data.semi_markov import Recorded, decided
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import DecisionBuffer, trajectories
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import TransitionMiniBatch
 
 FEATURES, ACTIONS = 4, 5
 SHAPES = [(0, 6, True), (1, 9, False), (2, 1, True), (3, 1, False), (4, 12, True)]  # number, T, end
@@ -271,8 +271,8 @@ def test_two_data_sets_make_one() -> None:
 
 
 def test_d3rlpy_fits_on_the_buffer() -> None:
-    from vmagent_marl.train.offline.masked import NetworkFactory
-    from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
+    from vmagent_marl.train.offline.on_d3rlpy.masked import NetworkFactory
+    from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
 
     name, _ = save_tagged(1)
     learner = MaskedBCConfig(batch_size=4, encoder_factory=NetworkFactory([8])).create()

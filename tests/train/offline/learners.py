@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
-from vmagent_marl.train.offline.decisions import Reward, read_decisions
-from vmagent_marl.train.offline.implicit_q import ImplicitQ, ImplicitQLearner
+from vmagent_marl.train.offline.data.decisions import Reward, read_decisions
+from vmagent_marl.train.offline.in_torch.implicit_q import ImplicitQ, ImplicitQLearner
 from vmagent_marl.train.offline.learner import OfflineLearner
 from vmagent_marl.train.offline.learning import train_offline
-from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory
-from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
-from vmagent_marl.train.offline.masked_bcq import MaskedBCQConfig
-from vmagent_marl.train.offline.masked_sac import MaskedSACConfig
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteCQLConfig, DoubleDQNConfig
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
+from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
+from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
+from vmagent_marl.train.offline.on_d3rlpy.masked_bcq import MaskedBCQConfig
+from vmagent_marl.train.offline.on_d3rlpy.masked_sac import MaskedSACConfig
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteCQLConfig, DoubleDQNConfig
 
 
 def cql(*, hidden: tuple[int, ...] = (16,), **fields: Any) -> Any:

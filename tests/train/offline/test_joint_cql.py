@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from train.learners import cql, learner
+from train.offline.learners import cql, learner
 from train.online.games import on_disk
 from train.online.region_puzzle import PUZZLE
 from train.online.two_steps import FIRST, SECOND
@@ -19,8 +19,8 @@ from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import load_policy, load_tensors
 from vmagent_marl.policies.networks import Network
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.joint_cql import JointCQL, JointCQLLearner
-from vmagent_marl.train.offline.joint_decisions import JointDecisions, read_joint_decisions
+from vmagent_marl.train.offline.data.joint_decisions import JointDecisions, read_joint_decisions
+from vmagent_marl.train.offline.in_torch.joint_cql import JointCQL, JointCQLLearner
 from vmagent_marl.train.offline.learning import _Run, train_offline
 from vmagent_marl.train.online.algorithms import settings_class, train_agent
 from vmagent_marl.train.validation import Validation

@@ -18,7 +18,7 @@ from vmagent_marl.episodes.storage.hdf5_reader import HDF5Reader
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.scenario import Scenario
 from vmagent_marl.sim.global_state import global_state, state_size
-from vmagent_marl.train.offline.decisions import FEATURES
+from vmagent_marl.train.offline.data.decisions import FEATURES
 
 STATE = "infos/state"
 BATCH = 64  # episodes that are replayed side by side

@@ -18,8 +18,8 @@ from torch.nn import functional
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 from vmagent_marl.policies.new_networks import new_critic, new_network
-from vmagent_marl.train.offline.batches import Batch, Batches
-from vmagent_marl.train.offline.decisions import Decisions
+from vmagent_marl.train.offline.data.batches import Batch, Batches
+from vmagent_marl.train.offline.data.decisions import Decisions
 from vmagent_marl.train.offline.learner import check_settings, shape_for
 from vmagent_marl.train.running import drawing_from, find_device
 

@@ -18,8 +18,8 @@ from vmagent_marl.policies.checkpoint import load_policy
 
 AFTER = """
 import torch
-from vmagent_marl.train.offline.masked_bc import MaskedBCConfig
-from vmagent_marl.train.offline.masked_bcq import MaskedBCQConfig
+from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
+from vmagent_marl.train.offline.on_d3rlpy.masked_bcq import MaskedBCQConfig
 shared = {"batch_size": 16, "encoder_factory": NetworkFactory([8])}
 judged = {"gamma": 0.9, "q_func_factory": MaskedQFunctionFactory()}
 found = {"cql": learner.impl.modules.q_funcs}

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from train import learners
 
 from vmagent_marl.policies.networks import ILLEGAL
-from vmagent_marl.train.offline.d3rlpy_learner import acting_network
-from vmagent_marl.train.offline.masked import imitation
-from vmagent_marl.train.offline.quiet_d3rlpy import TransitionMiniBatch
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import acting_network
+from vmagent_marl.train.offline.on_d3rlpy.masked import imitation
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import TransitionMiniBatch
 
 FEATURES, ACTIONS = 3, 5
 

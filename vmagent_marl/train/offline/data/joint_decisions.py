@@ -27,8 +27,8 @@ from vmagent_marl.episodes.storage.minari_format import (
 )
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import scenario_from
-from vmagent_marl.train.offline.decisions import FEATURES, MASK, one_scenario
-from vmagent_marl.train.offline.joint_state import state_of
+from vmagent_marl.train.offline.data.decisions import FEATURES, MASK, one_scenario
+from vmagent_marl.train.offline.data.joint_state import state_of
 
 Unreached = Literal["answer", "pass"]
 

@@ -38,7 +38,7 @@ from vmagent_marl.episodes.storage.minari_format import (
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.semi_markov import Recorded, Table, decided
+from vmagent_marl.train.offline.data.semi_markov import Recorded, Table, decided
 
 Reward = Literal["team", "own"]
 FEATURES, MASK = "observations/observation", "observations/action_mask"  # in an episode's group

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from train.learners import bc, cql, learner
+from train.offline.learners import bc, cql, learner
 from train.online.region_puzzle import PUZZLE, best_return
 from train.recordings import record
 
@@ -16,8 +16,8 @@ from vmagent_marl.policies import Policy, make_policy
 from vmagent_marl.policies.network_policy import NetworkPolicy, Training
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.sim import Simulator
-from vmagent_marl.train.offline.joint_cql import JointCQL, JointCQLLearner
-from vmagent_marl.train.offline.joint_decisions import read_joint_decisions
+from vmagent_marl.train.offline.data.joint_decisions import read_joint_decisions
+from vmagent_marl.train.offline.in_torch.joint_cql import JointCQL, JointCQLLearner
 from vmagent_marl.train.validation import Validation
 
 EPISODES = 12

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.errors import DatasetError
-from vmagent_marl.train.offline.decisions import Decisions
-from vmagent_marl.train.offline.quiet_d3rlpy import (
+from vmagent_marl.train.offline.data.decisions import Decisions
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     ActionSpace,
     BasicTransitionPicker,
     InfiniteBuffer,
     ReplayBuffer,
     TransitionMiniBatch,
 )
-from vmagent_marl.train.offline.quiet_d3rlpy import Episode as D3Episode
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import Episode as D3Episode
 
 
 @dataclass(frozen=True)

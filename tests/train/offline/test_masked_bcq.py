@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from train.learners import bcq
+from train.offline.learners import bcq
 from train.recordings import small_region
 from train.test_masked import FEATURES, batch, make, random_masks
 
@@ -23,8 +23,8 @@ from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import ILLEGAL
 from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.masked import network_of
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBCQImpl
+from vmagent_marl.train.offline.on_d3rlpy.masked import network_of
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteBCQImpl
 
 
 def rule(

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from train.learners import sac
+from train.offline.learners import sac
 from train.test_masked import ACTIONS, FEATURES, batch, make, random_masks
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.train.offline.masked import network_of
+from vmagent_marl.train.offline.on_d3rlpy.masked import network_of
 
 
 def seen(seed: int, rows: int = 16) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

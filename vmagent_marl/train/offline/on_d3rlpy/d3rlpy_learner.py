@@ -13,12 +13,16 @@ from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import Network
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
-from vmagent_marl.train.offline.batches import Batch, Batches
-from vmagent_marl.train.offline.decisions import Decisions
-from vmagent_marl.train.offline.fused_adam import fused
+from vmagent_marl.train.offline.data.batches import Batch, Batches
+from vmagent_marl.train.offline.data.decisions import Decisions
 from vmagent_marl.train.offline.learner import check_settings, shape_for
-from vmagent_marl.train.offline.masked import MaskedQFunctionFactory, NetworkFactory, network_of
-from vmagent_marl.train.offline.quiet_d3rlpy import DiscreteBCConfig, TorchMiniBatch
+from vmagent_marl.train.offline.on_d3rlpy.fused_adam import fused
+from vmagent_marl.train.offline.on_d3rlpy.masked import (
+    MaskedQFunctionFactory,
+    NetworkFactory,
+    network_of,
+)
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import DiscreteBCConfig, TorchMiniBatch
 from vmagent_marl.train.running import drawing_from, find_device
 
 UNMASKED = {  # of d3rlpy, whose policies our Q-function does not cover, and ours in their place
@@ -29,7 +33,7 @@ UNMASKED = {  # of d3rlpy, whose policies our Q-function does not cover, and our
 
 
 class D3rlpyLearner:
-    """See `OfflineLearner`. The config has a `NetworkFactory`, see `train.offline.masked`.
+    """See `OfflineLearner`. The config has a `NetworkFactory` of `on_d3rlpy.masked`.
 
     Batches are taken from tensors by one indexing each, straight into d3rlpy's update: its own way
     builds every transition in Python, and copies the batch twice. Raises `SettingError` for values

@@ -11,14 +11,14 @@ from d3rlpy.models.encoders import VectorEncoderFactory
 from d3rlpy.models.q_functions import MeanQFunctionFactory
 from d3rlpy.optimizers import AdamFactory, SGDFactory
 from torch import nn
-from train.learners import bc, cql, learner, sac
+from train.offline.learners import bc, cql, learner, sac
 from train.recordings import record, small_region
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies import make_policy
-from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner, config_for
-from vmagent_marl.train.offline.decisions import Decisions, read_decisions
-from vmagent_marl.train.offline.fused_adam import FusedAdam, FusedAdamFactory, fused
+from vmagent_marl.train.offline.data.decisions import Decisions, read_decisions
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner, config_for
+from vmagent_marl.train.offline.on_d3rlpy.fused_adam import FusedAdam, FusedAdamFactory, fused
 
 
 @pytest.fixture

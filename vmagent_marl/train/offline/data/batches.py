@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vmagent_marl.train.offline.decisions import Decisions
+from vmagent_marl.train.offline.data.decisions import Decisions
 
 
 class Batch(NamedTuple):

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 from vmagent_marl.train.mixers import new_mixer
-from vmagent_marl.train.offline.joint_decisions import JointDecisions
+from vmagent_marl.train.offline.data.joint_decisions import JointDecisions
 from vmagent_marl.train.offline.learner import check_settings, shape_for
 from vmagent_marl.train.running import drawing_from, find_device
 from vmagent_marl.train.team_values import TeamValues

@@ -10,8 +10,13 @@ from torch import Tensor
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.constrained_network import ConstrainedNetwork, among_likely
-from vmagent_marl.train.offline.masked import Observations, imitation, network_of, new_policy
-from vmagent_marl.train.offline.quiet_d3rlpy import (
+from vmagent_marl.train.offline.on_d3rlpy.masked import (
+    Observations,
+    imitation,
+    network_of,
+    new_policy,
+)
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteBCQ,
     DiscreteBCQConfig,
     DiscreteBCQImpl,

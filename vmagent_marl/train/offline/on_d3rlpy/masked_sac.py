@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Network
-from vmagent_marl.train.offline.masked import network_of, new_policy
-from vmagent_marl.train.offline.quiet_d3rlpy import (
+from vmagent_marl.train.offline.on_d3rlpy.masked import network_of, new_policy
+from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteSAC,
     DiscreteSACConfig,
     DiscreteSACImpl,

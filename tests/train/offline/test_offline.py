@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from train.learners import bc, bcq, cql, dqn, iql, sac, trained
+from train.offline.learners import bc, bcq, cql, dqn, iql, sac, trained
 from train.recordings import record, small_region
 
 from vmagent_marl.episodes import Recipe, collect, recipe_for
@@ -21,8 +21,8 @@ from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.policies.policy import Needs
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Simulator
-from vmagent_marl.train.offline.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.offline.learning import _Run
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.validation import Score, Validation
 
 SHORT: dict[str, Any] = {

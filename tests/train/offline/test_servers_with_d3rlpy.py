@@ -11,13 +11,13 @@ import pytest
 import torch
 from d3rlpy import load_learnable
 from policies.test_server_network import CLUSTERS, layout_of, moved, observed
-from train.learners import bc, bcq, cql, dqn, iql, sac, trained
+from train.offline.learners import bc, bcq, cql, dqn, iql, sac, trained
 from train.recordings import record, small_region
 
 from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import make_policy
 from vmagent_marl.policies.checkpoint import load_policy
-from vmagent_marl.train.offline.d3rlpy_learner import acting_network
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import acting_network
 
 D3RLPY = {"cql": cql, "dqn": dqn, "bc": bc, "bcq": bcq, "sac": sac}
 

@@ -1,0 +1,1 @@
+"""Learners that d3rlpy lacks, in torch."""

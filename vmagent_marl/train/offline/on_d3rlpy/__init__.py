@@ -1,0 +1,1 @@
+"""Learners of d3rlpy, masked."""
