@@ -43,13 +43,13 @@ ACTS = (
     Act(
         "region-prices",
         "region-prices/mixed",
-        steps={"masked CQL": 6000, "behaviour cloning": 3000},
+        steps={"masked CQL": 2000, "behaviour cloning": 1500},
         episodes=20,
     ),
     Act(
         "recovering",
         "recovering/noisy-10",
-        steps={"masked CQL": 5000, "behaviour cloning": 8000},
+        steps={"masked CQL": 1000, "behaviour cloning": 1000},
         episodes=100,
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from train.offline.learners import sac
-from train.test_masked import ACTIONS, FEATURES, batch, make, random_masks
+from train.offline.test_masked import ACTIONS, FEATURES, batch, make, random_masks
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.train.offline.on_d3rlpy.masked import network_of
