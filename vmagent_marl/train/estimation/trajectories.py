@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.episodes.collecting.intervals import blocks_of
+from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
 from vmagent_marl.episodes.storage.minari_format import load_dataset, own_metadata
@@ -139,8 +140,9 @@ def _components(own: dict[str, Any], count: int) -> tuple[list[str], list[int]]:
     recipe = own.get("recipe")
     if recipe is None:
         return [f"component {number}" for number in range(count)], []
-    players = recipe["policies"]
-    noisy = [player["name"] == "random" or player["epsilon"] > 0 for player in players]
+    players = [Player(**player) for player in recipe["policies"]]
     if recipe["per"] == "step":  # one component, whose every answer is any player's
-        return [" or ".join(player["name"] for player in players)], [] if any(noisy) else [0]
-    return [player["name"] for player in players], [i for i, each in enumerate(noisy) if not each]
+        bare = [] if any(player.is_noisy for player in players) else [0]
+        return [" or ".join(player.name for player in players)], bare
+    bare = [i for i, player in enumerate(players) if not player.is_noisy]
+    return [player.name for player in players], bare
