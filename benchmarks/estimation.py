@@ -26,10 +26,9 @@ from results import measured_at, write_section
 from vmagent_marl.episodes import Recipe, collect
 from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
-from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
+from vmagent_marl.policies.network_policy import NetworkPolicy, one_thread
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
-from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.estimation.estimating import (
     ESTIMATORS,
     PolicyEstimates,
@@ -40,6 +39,7 @@ from vmagent_marl.train.estimation.fitted_q import Fit
 from vmagent_marl.train.estimation.ranking import regret_at_1, spearman
 from vmagent_marl.train.estimation.trajectories import read_trajectories
 from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.learner import training_of
 from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
 from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
@@ -123,7 +123,7 @@ def made(case: Case) -> str:
     return collect(recipe, progress=False)
 
 
-def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]]) -> list[Any]:
+def policies(dataset: str, stages: dict[str, Sequence[int]]) -> list[Any]:
     """Networks at the stages of their training, each with every share of noise."""
     network = NetworkFactory([64, 64])
     configs: dict[str, Any] = {
@@ -138,18 +138,11 @@ def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]])
             q_func_factory=MaskedQFunctionFactory(),
         ),
     }
-    layout = layout_of(scenario.rules())
     found = []
     for name, upto in stages.items():
         decisions = read_decisions(dataset, gamma=configs[name].gamma, reward_scale=None)
         learner = D3rlpyLearner(configs[name], decisions, device="cpu")
-        training = Training(
-            learner.algorithm,
-            scenario.as_dict(),
-            layout.clusters,
-            layout.servers,
-            layout.summaries,
-        )
+        training = training_of(decisions, algorithm=learner.algorithm, gamma=learner.gamma)
         for stage in upto:
             while learner.step < stage:
                 learner.update()
@@ -179,7 +172,7 @@ def rows_of(
     """How each estimator does on a case."""
     dataset = made(case)
     scenario = load_scenario(case.scenario, **case.fields)
-    targets = policies(dataset, scenario, stages)
+    targets = policies(dataset, stages)
     starts = [episode.played for episode in load_episodes(dataset)]
     begun = time.monotonic()
     true = [true_return(scenario, target, starts, case.plays) for target in targets]

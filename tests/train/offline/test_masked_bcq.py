@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from train.offline.learners import bcq
+from train.offline.test_masked import FEATURES, batch, make, random_masks
 from train.recordings import small_region
-from train.test_masked import FEATURES, batch, make, random_masks
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import load_policy, save_policy
