@@ -10,8 +10,6 @@ in the simulator, from the very starts that were recorded, several times each.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import tyro
+from passing import passing_datasets
 from results import measured_at, write_section
 
 from vmagent_marl.episodes import Recipe, collect
@@ -249,15 +248,8 @@ def measured(
     estimators: Sequence[str],
 ) -> str:
     """The section, by data sets that are gone afterwards."""
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    with tempfile.TemporaryDirectory() as folder, one_thread():
-        os.environ["MINARI_DATASETS_PATH"] = folder
-        try:
-            rows = [row for case in cases for row in rows_of(case, fit, stages, estimators)]
-        finally:
-            del os.environ["MINARI_DATASETS_PATH"]
-            if before is not None:
-                os.environ["MINARI_DATASETS_PATH"] = before
+    with passing_datasets(), one_thread():
+        rows = [row for case in cases for row in rows_of(case, fit, stages, estimators)]
     recorded = "; ".join(
         f"{case.episodes} episodes of {case.name}, played {case.plays} times" for case in cases
     )
