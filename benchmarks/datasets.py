@@ -13,7 +13,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +22,7 @@ from typing import Any
 import dataset_peers as peers
 import numpy as np
 import tyro
+from passing import passing_datasets
 from results import measured_at, write_section
 
 from vmagent_marl.episodes import (
@@ -232,19 +232,13 @@ def main(write: Path | None = None, scale: int = 100) -> None:
         write: a Markdown file whose section on data sets is replaced.
         scale: of what is measured; 100 takes a minute or two, and less tells less.
     """
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["MINARI_DATASETS_PATH"] = place
-        folder = Path(place)
+    with passing_datasets() as folder:
         scenario = recipe_of(SERVERS, 1).load_scenario()
         episodes = list(record(scenario, make_policy(POLICY), episodes=scale))
         told = f"`python benchmarks/datasets.py` at {measured_at()}."
         parts = [collecting(2 * scale), by_others(folder, episodes), reading(scale), memory(scale)]
         prices = replace(load_recipe("region-prices/mixed"), episodes=max(2, scale // 10))
         parts += [compressed(folder, each) for each in (recipe_of(SERVERS, scale // 2), prices)]
-    os.environ.pop("MINARI_DATASETS_PATH")
-    if before is not None:
-        os.environ["MINARI_DATASETS_PATH"] = before
     text = "\n\n".join([told, *parts, NOTES])
     print(text)
     if write is not None:

@@ -10,8 +10,6 @@ in the simulator, from the very starts that were recorded, several times each.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,15 +19,15 @@ from typing import Any
 
 import numpy as np
 import tyro
+from passing import passing_datasets
 from results import measured_at, write_section
 
 from vmagent_marl.episodes import Recipe, collect
 from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
-from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
+from vmagent_marl.policies.network_policy import NetworkPolicy, one_thread
 from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.sim import Episode
-from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.estimation.estimating import (
     ESTIMATORS,
     PolicyEstimates,
@@ -40,6 +38,7 @@ from vmagent_marl.train.estimation.fitted_q import Fit
 from vmagent_marl.train.estimation.ranking import regret_at_1, spearman
 from vmagent_marl.train.estimation.trajectories import read_trajectories
 from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.learner import training_of
 from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.offline.on_d3rlpy.masked import MaskedQFunctionFactory, NetworkFactory
 from vmagent_marl.train.offline.on_d3rlpy.masked_bc import MaskedBCConfig
@@ -123,7 +122,7 @@ def made(case: Case) -> str:
     return collect(recipe, progress=False)
 
 
-def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]]) -> list[Any]:
+def policies(dataset: str, stages: dict[str, Sequence[int]]) -> list[Any]:
     """Networks at the stages of their training, each with every share of noise."""
     network = NetworkFactory([64, 64])
     configs: dict[str, Any] = {
@@ -138,18 +137,11 @@ def policies(dataset: str, scenario: Scenario, stages: dict[str, Sequence[int]])
             q_func_factory=MaskedQFunctionFactory(),
         ),
     }
-    layout = layout_of(scenario.rules())
     found = []
     for name, upto in stages.items():
         decisions = read_decisions(dataset, gamma=configs[name].gamma, reward_scale=None)
         learner = D3rlpyLearner(configs[name], decisions, device="cpu")
-        training = Training(
-            learner.algorithm,
-            scenario.as_dict(),
-            layout.clusters,
-            layout.servers,
-            layout.summaries,
-        )
+        training = training_of(decisions, algorithm=learner.algorithm, gamma=learner.gamma)
         for stage in upto:
             while learner.step < stage:
                 learner.update()
@@ -179,7 +171,7 @@ def rows_of(
     """How each estimator does on a case."""
     dataset = made(case)
     scenario = load_scenario(case.scenario, **case.fields)
-    targets = policies(dataset, scenario, stages)
+    targets = policies(dataset, stages)
     starts = [episode.played for episode in load_episodes(dataset)]
     begun = time.monotonic()
     true = [true_return(scenario, target, starts, case.plays) for target in targets]
@@ -256,15 +248,8 @@ def measured(
     estimators: Sequence[str],
 ) -> str:
     """The section, by data sets that are gone afterwards."""
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    with tempfile.TemporaryDirectory() as folder, one_thread():
-        os.environ["MINARI_DATASETS_PATH"] = folder
-        try:
-            rows = [row for case in cases for row in rows_of(case, fit, stages, estimators)]
-        finally:
-            del os.environ["MINARI_DATASETS_PATH"]
-            if before is not None:
-                os.environ["MINARI_DATASETS_PATH"] = before
+    with passing_datasets(), one_thread():
+        rows = [row for case in cases for row in rows_of(case, fit, stages, estimators)]
     recorded = "; ".join(
         f"{case.episodes} episodes of {case.name}, played {case.plays} times" for case in cases
     )

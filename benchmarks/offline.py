@@ -13,15 +13,14 @@ python offline/compare.py --seeds 5 --steps 8000 --workers 2 --out runs/compare 
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import tyro
+from passing import passing_datasets
 from results import measured_at, write_section
 
 from vmagent_marl import catalog
@@ -74,16 +73,11 @@ def main(
     """
     given = {"--seeds": seeds, "--steps": steps, "--episodes": episodes, "--workers": workers}
     given["--validate-every"] = max(1, steps // 3)
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["MINARI_DATASETS_PATH"] = str(Path(place) / "minari")
+    with passing_datasets() as place:
         sizes = {name: max(2, round(scale * number)) for name, number in RECIPES.items()}
         words = ["--programs", *algorithms, "--datasets", *recorded(sizes)]
         words += [word for name, value in given.items() for word in (name, str(value))]
-        page = compared(words, Path(place) / "compare")
-    os.environ.pop("MINARI_DATASETS_PATH")
-    if before is not None:
-        os.environ["MINARI_DATASETS_PATH"] = before
+        page = compared(words, place / "compare")
     text = f"`make bench-offline` at {measured_at()}.\n\n{page}"
     print(text)
     if write is not None:

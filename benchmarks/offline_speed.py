@@ -9,8 +9,6 @@ The data set goes to a temporary folder.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from d3rlpy.algos import DiscreteBCConfig
 from d3rlpy.dataset import Episode, create_infinite_replay_buffer
 from d3rlpy.logging import NoopAdapterFactory
 from d3rlpy.models.encoders import VectorEncoderFactory
+from passing import passing_datasets
 from results import measured_at, write_section
 from timing import Row, markdown, paired
 
@@ -149,14 +148,9 @@ def main(
         updates: of a stretch.
         stretches: of each way, after a first.
     """
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["MINARI_DATASETS_PATH"] = place
+    with passing_datasets():
         recipe = replace(load_recipe(RECIPE), episodes=episodes, fields={"servers": SERVERS})
         decisions = read_decisions(collect(recipe, progress=False), gamma=GAMMA, reward_scale=None)
-    os.environ.pop("MINARI_DATASETS_PATH")
-    if before is not None:
-        os.environ["MINARI_DATASETS_PATH"] = before
     quiet = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=quiet)  # it warns at every `fit` after the first
     np.random.seed(0)  # d3rlpy draws its batches from numpy's global generator

@@ -86,6 +86,17 @@ def test_runs_of_two_learners_are_drawn_apart() -> None:
     assert (found.value, found.low, found.high) == (0.0, -10.0, 10.0)
 
 
+def test_over_few_seeds_intervals_miss_as_often_as_tables_say() -> None:
+    rng, missed = np.random.default_rng(6), dict.fromkeys((3, 5, 10), 0)
+    for number in missed:
+        for _ in range(300):
+            each = rng.normal(0, 1, (number, 1))  # which is all that differs
+            found = Resampling(np.zeros(1, np.int64)).score(runs(each))
+            missed[number] += not found.holds_zero
+    shares = [count / 300 for count in missed.values()]
+    assert shares == pytest.approx([1 / 4, 1 / 6, 1 / 10], abs=0.06)
+
+
 def test_normalised_is_0_at_random_play_and_1_at_the_reference() -> None:
     rng = np.random.default_rng(4)
     zero, one = rng.normal(10, 1, 50), rng.normal(20, 1, 50)

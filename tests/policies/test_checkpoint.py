@@ -180,6 +180,9 @@ def test_a_checkpoint_with_a_part_missing_or_wrong_is_refused(tmp_path: Path, pa
         with pytest.raises(PolicyError, match="does not fit its layout"):
             load_policy(file)
     else:
+        torch.save({**content, "network": {**content["network"], "hidden": []}}, file)
+        with pytest.raises(PolicyError, match="broken"):
+            load_policy(file)
         wrong = {"network": {**content["network"], "actions": 9}, "weights": {}}
         torch.save({**content, part: wrong[part]}, file)
         with pytest.raises(PolicyError, match="broken"):

@@ -58,7 +58,7 @@ def load_policy(path: Path) -> NetworkPolicy:
             training.layout.size,
             training.layout.actions,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise PolicyError(f"{path}: is a broken checkpoint ({reason}): train it anew") from None
     if not fits:

@@ -196,8 +196,11 @@ def _commit() -> str:
     if not (folder / ".git").exists():
         return "no checkout"
     described = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    done = subprocess.run(described, capture_output=True, text=True, check=False)
-    return f"commit {done.stdout.strip() or 'unknown'}"
+    try:
+        told = subprocess.run(described, capture_output=True, text=True, check=False).stdout
+    except OSError:  # no git here
+        told = ""
+    return f"commit {told.strip() or 'unknown'}"
 
 
 def _machine() -> str:

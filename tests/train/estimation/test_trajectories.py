@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
 from vmagent_marl.errors import DatasetError, PolicyError, SettingError
 from vmagent_marl.policies import make_policy
+from vmagent_marl.policies.checkpoint import save_policy
 from vmagent_marl.policies.network_policy import NetworkPolicy, Training
 from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.scenario import load_scenario
@@ -169,6 +171,20 @@ def test_behaviours_without_noise_are_refused_and_fqe_is_left(mixed: str) -> Non
     several = read_trajectories((mixed, plain))
     assert several.components == ("cheapest-first", "accept-always", "cheapest-first")
     assert several.bare == frozenset({2})
+
+
+def test_answers_that_were_drawn_by_their_probabilities_are_noise_enough(
+    mixed: str, tmp_path: Path
+) -> None:
+    player = network()
+    training = dataclasses.replace(player.training, algorithm="ippo")
+    save_policy(tmp_path / "drawn.pt", player.network, training)
+    data = read_trajectories(made("drawn", Player(str(tmp_path / "drawn.pt"), sampled=True)))
+    assert data.bare == frozenset()
+    target = network(1).with_noise(0.2)
+    [found] = estimate_returns(data, [target], gamma=0.9, estimators=("wis",)).policies
+    assert not found.refused
+    assert np.isfinite(found.estimates["wis"].value)
 
 
 def test_what_cannot_be_estimated_is_refused(mixed: str) -> None:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from train.recordings import record, save, small_region, tagged
 
 from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder
-from vmagent_marl.errors import DatasetError, UnknownNameError
+from vmagent_marl.errors import DatasetError, SettingError, UnknownNameError
 from vmagent_marl.policies import make_policy
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim.layout import layout_of
+from vmagent_marl.train.estimation.trajectories import read_trajectories
 from vmagent_marl.train.offline.data.decisions import read_decisions
+from vmagent_marl.train.offline.data.joint_decisions import read_joint_decisions
 from vmagent_marl.train.offline.data.semi_markov import Recorded, decided
 from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import TransitionMiniBatch
@@ -290,8 +292,11 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
     name, episodes = save_tagged(1)
     with pytest.raises(UnknownNameError, match=r"did you mean 'tagged/small-v0'"):
         read_decisions("tagged/smal-v0")
-    with pytest.raises(DatasetError, match="reward: 'mine'"):
+    with pytest.raises(SettingError, match="reward: 'mine'"):
         read_decisions(name, reward="mine")  # type: ignore[arg-type]
+    for read in (read_decisions, read_joint_decisions, read_trajectories):
+        with pytest.raises(SettingError, match="dataset: there is none"):
+            read(())
     other = save(
         "tagged/other-v0",
         episodes,

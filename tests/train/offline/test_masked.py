@@ -12,7 +12,7 @@ from d3rlpy.models.torch import compute_discrete_imitation_loss
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from train import learners
+from train.offline import learners
 
 from vmagent_marl.policies.networks import ILLEGAL
 from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import acting_network

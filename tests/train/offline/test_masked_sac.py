@@ -11,9 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from train.offline.learners import sac
+from train.offline.test_implicit_q import chain
 from train.offline.test_masked import ACTIONS, FEATURES, batch, make, random_masks
 
 from vmagent_marl.errors import SettingError
+from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_learner import D3rlpyLearner
 from vmagent_marl.train.offline.on_d3rlpy.masked import network_of
 
 
@@ -109,6 +111,17 @@ def test_the_temperature_keeps_a_share_of_the_entropy_that_each_state_can_have(
     assert loss["entropy"] == pytest.approx(0.3251, abs=1e-4)
     assert math.copysign(1, loss["temperature"] - 0.1) == moves
     assert loss["temperature"] != 0.1
+
+
+def test_a_temperature_may_stay_as_it_is() -> None:
+    data = chain(3)
+    fixed = D3rlpyLearner(sac(temp_learning_rate=0.0, gamma=data.gamma), data, device="cpu")
+    before = fixed.learner.impl.modules.log_temp.state_dict()
+    assert "temperature" not in fixed.update()
+    for name, value in fixed.learner.impl.modules.log_temp.state_dict().items():
+        assert torch.equal(value, before[name])
+    with pytest.raises(SettingError, match=r"learning_rate: 0\.0 is not positive"):
+        D3rlpyLearner(sac(actor_learning_rate=0.0, gamma=data.gamma), data, device="cpu")
 
 
 def test_what_is_no_entropy_is_refused() -> None:

@@ -15,7 +15,7 @@ from train.recordings import record, small_region
 
 from vmagent_marl.episodes import Recipe, collect, recipe_for
 from vmagent_marl.episodes.storage.minari_format import FILE, dataset_folder, sha256_of
-from vmagent_marl.errors import DatasetError, SettingError, UnknownNameError
+from vmagent_marl.errors import SettingError, UnknownNameError
 from vmagent_marl.policies import Policy, make_policy
 from vmagent_marl.policies.checkpoint import load_policy
 from vmagent_marl.policies.policy import Needs
@@ -269,7 +269,7 @@ def test_what_trains_nothing_is_refused(region: str, tmp_path: Path) -> None:
     for hidden in ((), (16, 0)):
         with pytest.raises(SettingError, match="hidden"):
             cql(hidden=hidden)
-    with pytest.raises(DatasetError, match="reward: 'mine'"):
+    with pytest.raises(SettingError, match="reward: 'mine'"):
         trained(cql(), region, tmp_path, **{**SHORT, "reward": "mine"})
     with pytest.raises(UnknownNameError, match="nobody/here-v0"):
         trained(cql(), "nobody/here-v0", tmp_path / "none", **SHORT)

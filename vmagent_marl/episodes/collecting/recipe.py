@@ -37,6 +37,17 @@ class Player:
     weight: float = 1.0  # how often it plays an episode (or answers), compared with the others
     sampled: bool = False  # whether a trained policy's answers are drawn by their probabilities
 
+    @property
+    def label(self) -> str:
+        """The name of its policy, which tells the noise too."""
+        noise = "" if self.epsilon == 0.0 else f"-epsilon-{self.epsilon:g}"
+        return f"{self.name}{noise}{'-sampled' if self.sampled else ''}"
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether it gives every legal answer a chance."""
+        return self.name == "random" or self.epsilon > 0 or self.sampled
+
     def policy(self) -> Policy:
         """Who plays."""
         return make_policy(self.name, epsilon=self.epsilon, sampled=self.sampled)

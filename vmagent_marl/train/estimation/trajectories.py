@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmagent_marl.episodes.collecting.intervals import blocks_of
+from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.recording.episode import Episode
 from vmagent_marl.episodes.storage.hdf5_reader import load_episodes
 from vmagent_marl.episodes.storage.minari_format import load_dataset, own_metadata
 from vmagent_marl.errors import DatasetError
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
+from vmagent_marl.train.data_sets import ids_of, one_scenario
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,28 +76,26 @@ def read_trajectories(dataset: str | Sequence[str]) -> Trajectories:
     """The trajectories of one or several Minari data sets of one scenario, by their ids.
 
     Raises `UnknownNameError` for an id that is not here, and `DatasetError` for data that this
-    package did not record or that do not go together.
+    package did not record or that do not go together, and `SettingError` for no id at all.
     """
-    ids = (dataset,) if isinstance(dataset, str) else tuple(dataset)
-    own = [own_metadata(load_dataset(name)) for name in ids]
-    for name, each in zip(ids, own, strict=True):
-        if each["scenario"] != own[0]["scenario"]:
-            raise DatasetError(
-                f"data sets {ids[0]!r} and {name!r} are of two scenarios: estimate on one at a time"
-            )
+    ids = ids_of(dataset)
+    sets = [load_dataset(name) for name in ids]
+    plain = one_scenario(ids, sets)
     episodes: list[Episode] = []
     component: list[int] = []
     names: list[str] = []
     bare: set[int] = set()
-    for name, each in zip(ids, own, strict=True):
+    for name, data in zip(ids, sets, strict=True):
         loaded = load_episodes(name)
         _check(name, loaded)
         component += [len(names) + episode.component for episode in loaded]
-        known, left_out = _components(each, 1 + max(episode.component for episode in loaded))
+        known, left_out = _components(
+            own_metadata(data), 1 + max(episode.component for episode in loaded)
+        )
         bare |= {len(names) + number for number in left_out}
         names += known
         episodes += loaded
-    scenario = scenario_from(own[0]["scenario"], where=ids[0])
+    scenario = scenario_from(plain, where=ids[0])
     rules = scenario.rules()
     observation = np.concatenate([episode.observations for episode in episodes])
     distance = observation[:, :, layout_of(rules).parts["chain"].start]
@@ -116,7 +116,7 @@ def read_trajectories(dataset: str | Sequence[str]) -> Trajectories:
         components=tuple(names),
         bare=frozenset(bare),
         dataset=ids,
-        scenario=own[0]["scenario"],
+        scenario=plain,
     )
 
 
@@ -139,8 +139,9 @@ def _components(own: dict[str, Any], count: int) -> tuple[list[str], list[int]]:
     recipe = own.get("recipe")
     if recipe is None:
         return [f"component {number}" for number in range(count)], []
-    players = recipe["policies"]
-    noisy = [player["name"] == "random" or player["epsilon"] > 0 for player in players]
+    players = [Player(**player) for player in recipe["policies"]]
     if recipe["per"] == "step":  # one component, whose every answer is any player's
-        return [" or ".join(player["name"] for player in players)], [] if any(noisy) else [0]
-    return [player["name"] for player in players], [i for i, each in enumerate(noisy) if not each]
+        bare = [] if any(player.is_noisy for player in players) else [0]
+        return [" or ".join(player.name for player in players)], bare
+    bare = [i for i, player in enumerate(players) if not player.is_noisy]
+    return [player.name for player in players], bare

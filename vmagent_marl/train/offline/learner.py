@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from vmagent_marl.errors import DatasetError, SettingError
+from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import Kind, Network, NetworkShape
 from vmagent_marl.policies.new_networks import network_shape
 from vmagent_marl.scenario import scenario_from
@@ -82,9 +84,36 @@ def check_settings(*, seed: int, learning_rate: float, **counts: int) -> None:
         raise SettingError(f"seed: {seed} is negative: give 0 or more")
     if not 0.0 < learning_rate < math.inf:
         raise SettingError(f"learning_rate: {learning_rate} is not positive: give e.g. 3e-4")
+    check_counts(**counts)
+
+
+def check_counts(**counts: int) -> None:
+    """Raise `SettingError` for one that is below 1."""
     for name, value in counts.items():
         if value < 1:
             raise SettingError(f"{name}: {value} is too few: give 1 or more")
+
+
+def check_hidden(hidden: Sequence[int]) -> None:
+    """Raise `SettingError` for sizes of hidden layers that make no network."""
+    if not hidden or min(hidden) < 1:
+        raise SettingError(f"hidden: {hidden} makes no network: give sizes, e.g. 64 64")
+
+
+def training_of(data: Recorded, *, algorithm: str, gamma: float | None) -> Training:
+    """What a checkpoint says of a policy that learned from these data."""
+    scenario = scenario_from(data.scenario, where=data.dataset[0])
+    layout = layout_of(scenario.rules())
+    return Training(
+        algorithm=algorithm,
+        scenario=scenario.as_dict(),
+        clusters=layout.clusters,
+        servers=layout.servers,
+        summaries=layout.summaries,
+        hints=layout.hints,
+        gamma=gamma,
+        dataset=data.dataset,
+    )
 
 
 def shape_for(data: Recorded, *, hidden: tuple[int, ...], kind: Kind) -> NetworkShape:

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import load_tensors, save_policy, save_tensors
-from vmagent_marl.policies.network_policy import NetworkPolicy, Training, one_thread
+from vmagent_marl.policies.network_policy import NetworkPolicy, one_thread
 from vmagent_marl.progress import counter
 from vmagent_marl.scenario import scenario_from
-from vmagent_marl.train.offline.learner import OfflineLearner
+from vmagent_marl.train.offline.learner import OfflineLearner, check_counts, training_of
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.running import board, drawing_from
 from vmagent_marl.train.validation import Validation
@@ -39,7 +38,7 @@ def train_offline(
     `steps` are updates. Equal learners and data give equal policies on the CPU. Raises
     `SettingError` for values that train nothing, and where `out` holds another run.
     """
-    _check(
+    check_counts(
         steps=steps,
         validate_every=validate_every,
         validation_episodes=validation_episodes,
@@ -69,17 +68,7 @@ class _Run:
         self.learner, self.folder = learner, folder
         scenario = scenario_from(learner.data.scenario, where=learner.data.dataset[0])
         self.validation = Validation(scenario, episodes=episodes)
-        layout = self.validation.layout
-        self.training = Training(
-            algorithm=learner.algorithm,
-            scenario=scenario.as_dict(),
-            clusters=layout.clusters,
-            servers=layout.servers,
-            summaries=layout.summaries,
-            hints=layout.hints,
-            gamma=learner.gamma,
-            dataset=learner.data.dataset,
-        )
+        self.training = training_of(learner.data, algorithm=learner.algorithm, gamma=learner.gamma)
         self.step, self.best = 0, -math.inf
         self.curve: list[dict[str, float]] = []
 
@@ -127,9 +116,3 @@ class _Run:
         content = load_tensors(self.folder / "resume.pt")
         self.step, self.best, self.curve = content["step"], content["best"], content["curve"]
         self.learner.load_state_dict(content["learner"])
-
-
-def _check(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name}: {value} is too few: give 1 or more")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import vmagent_marl as vm
 from vmagent_marl.episodes import collect, recipe_for
 from vmagent_marl.errors import SettingError, UnknownNameError, VmagentError
 from vmagent_marl.policies import make_policy, policy_names
+from vmagent_marl.policies.checkpoint import load_policy, save_policy
 from vmagent_marl.train.offline.comparing.compare import Compared, Plan, compare
 from vmagent_marl.train.offline.comparing.results import write_results
 
@@ -27,6 +29,7 @@ tiers:
     policies: [{name: server-best-fit, epsilon: 0.1}, {name: random}]
 """
 RECORDED = "vmagent/recovering/noisy-v0"
+SHIPPED = "recovering-dqn"
 
 
 @pytest.fixture
@@ -102,6 +105,27 @@ def test_references_and_behaviours_are_chosen_on_validation(plan: dict[str, Any]
     noisy = make_policy("server-best-fit", epsilon=0.1)
     behaviours = vm.evaluate(scenario, [noisy, "random"], windows="validation", episodes=6)
     assert board.behaviour == behaviours.ranked[0]
+
+
+def test_trained_policies_that_made_the_data_play_as_they_did_and_are_no_rules(
+    plan: dict[str, Any], tmp_path: Path
+) -> None:
+    like = load_policy(tmp_path / "like.pt")
+    drawn = str(tmp_path / "drawn.pt")
+    save_policy(Path(drawn), like.network, dataclasses.replace(like.training, algorithm="ppo"))
+    (tmp_path / "small.yaml").write_text(
+        RECIPES.replace("{name: random}", f"{{name: {drawn}, sampled: true}}, {{name: {SHIPPED}}}")
+    )
+    found, _ = compared(plan)
+    (board,) = found.boards
+    players = [make_policy(drawn, sampled=True), make_policy(SHIPPED)]
+    scenario = vm.load_scenario("recovering", servers=2)
+    scores = vm.evaluate(scenario, players, windows="test", episodes=6)
+    for player in players:
+        [entrant] = [each for each in board.entrants if each.name == player.name]
+        assert (entrant.kind, entrant.is_rule) == ("behaviour", False)
+        assert board.runs[player.name].score == pytest.approx(scores.estimate(player.name).value)
+    assert board.reference in policy_names(scenario)
 
 
 def test_the_best_setting_on_validation_plays_for_a_program(plan: dict[str, Any]) -> None:

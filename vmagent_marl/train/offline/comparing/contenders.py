@@ -13,7 +13,8 @@ from vmagent_marl import catalog
 from vmagent_marl.errors import SettingError, unknown_name
 
 SHELF = "offline"
-OURS = ("dataset", "out", "seed", "compare")  # options that the comparison gives itself
+OURS = ("dataset", "out", "seed", "compare", "validate-every", "validation-episodes")
+"""Options that the comparison gives itself; who were validated more often would look better."""
 _SETTING = re.compile(r"(?P<program>[^:/]+)(?:/(?P<setting>[\w.,=+-]+))?:(?P<words>.*)", re.DOTALL)
 
 

@@ -29,8 +29,9 @@ middle half of them. *Less best behaviour*, *less cloning*: the difference of th
 episodes from the best policy that made the data, and from behaviour cloning; bold where it is sure.
 *Normalised*: 0 at random legal play, 1 at the heuristic named; undefined where these two are not
 surely apart. In brackets 95 % bootstrap intervals over seeds and blocks of the trace, both drawn as
-wholes. *Validation*: the mean return there, of learners that of the checkpoints it has chosen.
-`table.csv` has the other heuristics too."""
+wholes; over few seeds they are too narrow: where seeds decide, those of 3 miss the truth one time
+in four, of 5 one in six, of 10 one in ten. *Validation*: the mean return there, of learners
+that of the checkpoints it has chosen. `table.csv` has the other heuristics too."""
 COLUMNS = (
     "algorithm",
     "seeds",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -12,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from vmagent_marl.episodes.collecting.recipe import Player, checkpoint_digest
 from vmagent_marl.episodes.recording.play import Played, play
 from vmagent_marl.errors import VmagentError
 from vmagent_marl.evaluation.over_seeds import Runs
 from vmagent_marl.evaluation.scores import score_of
 from vmagent_marl.evaluation.starts import episodes_in
 from vmagent_marl.files import replacing
-from vmagent_marl.policies import make_policy
-from vmagent_marl.policies.registry import CHECKPOINT
 from vmagent_marl.scenario import Scenario, scenario_from
 
 Columns = Mapping[str, list[Any]]  # a value an episode
@@ -29,8 +27,7 @@ Columns = Mapping[str, list[Any]]  # a value an episode
 class Play:
     """A policy, and the episodes that it is to play."""
 
-    policy: str  # name of a heuristic, or path of a checkpoint
-    epsilon: float
+    player: Player
     scenario: dict[str, Any]
     fingerprint: str  # of its trace
     window: str
@@ -38,16 +35,10 @@ class Play:
     file: Path  # where it is kept
 
     @property
-    def label(self) -> str:
-        """The policy's name; of a checkpoint its path."""
-        return self.policy if self.epsilon == 0.0 else f"{self.policy}-epsilon-{self.epsilon:g}"
-
-    @property
     def key(self) -> dict[str, Any]:
-        """What decides about it; a checkpoint counts by what it holds."""
+        """What decides about it; a trained policy counts by what its file holds."""
         decides = {name: value for name, value in asdict(self).items() if name != "file"}
-        if self.policy.endswith(CHECKPOINT):
-            decides["policy"] = hashlib.sha256(Path(self.policy).read_bytes()).hexdigest()
+        decides["player"]["name"] = checkpoint_digest(self.player.name) or self.player.name
         found: dict[str, Any] = json.loads(json.dumps(decides))
         return found
 
@@ -60,7 +51,7 @@ def played(each: Play) -> Columns | str:
         if kept is not None:
             return kept
         scenario = scenario_from(each.scenario)
-        policy = make_policy(each.policy, epsilon=each.epsilon)
+        policy = each.player.policy()
         trace = scenario.load_trace()
         drawn = episodes_in(scenario, trace, each.window, episodes=each.episodes, seed=0)
         columns = _columns(play(scenario, policy, drawn, trace=trace))
@@ -68,7 +59,7 @@ def played(each: Play) -> Columns | str:
             text = json.dumps({"key": key, "columns": columns}, allow_nan=False)
             unfinished.write_text(text + "\n", encoding="utf-8")
     except (VmagentError, OSError) as error:
-        return f"{each.label}: {error}"
+        return f"{each.player.label}: {error}"
     return columns
 
 

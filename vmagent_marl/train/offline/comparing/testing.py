@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from vmagent_marl.episodes.collecting.recipe import Player
 from vmagent_marl.episodes.collecting.reference import RANDOM
 from vmagent_marl.errors import VmagentError
 from vmagent_marl.policies import make_policy, policy_names
-from vmagent_marl.policies.registry import CHECKPOINT
+from vmagent_marl.policies.registry import checkpoint_file
 from vmagent_marl.scenario import Scenario, scenario_from
 from vmagent_marl.train.offline.comparing.board import Board, Entrant, Kind
 from vmagent_marl.train.offline.comparing.cells import Trained
@@ -48,11 +49,11 @@ class Testing:
         return scenario_from(self.own["scenario"], where=self.dataset)
 
     @property
-    def behaviours(self) -> dict[str, tuple[str, float]]:
-        """Name and noise of the policies that made it, by label; none of one from elsewhere."""
-        players = self.own.get("recipe", {}).get("policies", [])
-        pairs = [(player["name"], player["epsilon"]) for player in players]
-        return {_label(*pair): pair for pair in pairs}
+    def behaviours(self) -> dict[str, Player]:
+        """The policies that made it, by label; none of one from elsewhere."""
+        told = self.own.get("recipe", {}).get("policies", [])
+        players = [Player(**{**each, "weight": 1.0}) for each in told]  # here each plays alone
+        return {player.label: player for player in players}
 
     @property
     def chosen(self) -> dict[str, list[Trained]]:
@@ -70,8 +71,8 @@ class Testing:
     def plays(self) -> list[Play]:
         """All that is to be played."""
         rules = [
-            self._play(name, epsilon, window)
-            for name, epsilon in self._rules.values()
+            self._play(player, window)
+            for player in self._rules.values()
             for window in (TEST, VALIDATION)
         ]
         chosen = [each for cells in self.chosen.values() for each in cells]
@@ -90,30 +91,29 @@ class Testing:
         )
 
     @property
-    def _rules(self) -> dict[str, tuple[str, float]]:
-        """Name and noise of the heuristics and of the behaviours, by label."""
-        return {name: (name, 0.0) for name in policy_names(self.scenario)} | self.behaviours
+    def _rules(self) -> dict[str, Player]:
+        """The heuristics and the behaviours, by label."""
+        return {name: Player(name) for name in policy_names(self.scenario)} | self.behaviours
 
     @cached_property
     def _trace(self) -> Any:
         return self.scenario.load_trace()
 
-    def _play(self, name: str, epsilon: float, window: str) -> Play:
+    def _play(self, player: Player, window: str) -> Play:
         """By a rule; kept once for all data sets of a scenario."""
         scenario = json.dumps(self.own["scenario"], sort_keys=True)
         folder = f"{self.scenario.name}-{hashlib.sha256(scenario.encode()).hexdigest()[:8]}"
-        label = re.sub(r"[^\w.+-]", "_", _label(name, epsilon))
+        label = re.sub(r"[^\w.+-]", "_", player.label)
         file = self.out / REFERENCES / folder / window / f"{label}.json"
-        return self._made(name, epsilon, window, file)
+        return self._made(player, window, file)
 
     def _of_cell(self, each: Trained) -> Play:
-        checkpoint = str(each.cell.checkpoint)
-        return self._made(checkpoint, 0.0, TEST, each.cell.folder / f"{TEST}.json")
+        player = Player(str(each.cell.checkpoint))
+        return self._made(player, TEST, each.cell.folder / f"{TEST}.json")
 
-    def _made(self, policy: str, epsilon: float, window: str, file: Path) -> Play:
+    def _made(self, player: Player, window: str, file: Path) -> Play:
         return Play(
-            policy,
-            epsilon,
+            player,
             dict(self.own["scenario"]),
             self._trace.fingerprint,
             window,
@@ -149,24 +149,24 @@ class Testing:
 
     def _ruled(self, played: Mapping[str, Columns | str], lost: list[str]) -> list[Entrant]:
         entrants = []
-        for label, (name, epsilon) in self._rules.items():
+        for label, player in self._rules.items():
             windows = (TEST, VALIDATION)
-            found = [played[str(self._play(name, epsilon, window).file)] for window in windows]
+            found = [played[str(self._play(player, window).file)] for window in windows]
             test, validation = found
             if isinstance(test, str) or isinstance(validation, str):
                 reason = next(each for each in found if isinstance(each, str))
-                if not name.endswith(CHECKPOINT):
+                if label not in self.behaviours:
                     raise VmagentError(reason)
-                lost.append(reason)  # a checkpoint may be gone since it was recorded
+                lost.append(reason)  # a trained policy may be gone since it was recorded
                 continue
             entrants.append(
                 Entrant(
                     label,
-                    self._kind(label, name),
+                    self._kind(label, player.name),
                     [test],
                     float(np.mean(validation["return"][: self.validated])),
                     chosen_by=runs_of(self.scenario, [validation]).score,
-                    is_rule=name != RANDOM and epsilon == 0.0 and _is_decentralised(name),
+                    is_rule=not player.is_noisy and _is_decentralised(player.name),
                 )
             )
         return entrants
@@ -179,11 +179,7 @@ class Testing:
 
 def _is_decentralised(name: str) -> bool:
     """Whether it is a heuristic that clusters can follow by themselves."""
-    return not name.endswith(CHECKPOINT) and make_policy(name).needs != "everything"
-
-
-def _label(name: str, epsilon: float) -> str:
-    return name if epsilon == 0.0 else f"{name}-epsilon-{epsilon:g}"
+    return checkpoint_file(name) is None and make_policy(name).needs != "everything"
 
 
 def _standing(cells: Sequence[Trained]) -> tuple[int, float]:

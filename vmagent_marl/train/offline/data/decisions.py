@@ -32,12 +32,12 @@ from vmagent_marl.episodes.storage.minari_format import (
     FILE,
     dataset_folder,
     load_dataset,
-    own_metadata,
     sha256_of,
 )
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
+from vmagent_marl.train.data_sets import ids_of, one_scenario
 from vmagent_marl.train.offline.data.semi_markov import Recorded, Table, decided
 
 Reward = Literal["team", "own"]
@@ -101,11 +101,12 @@ def read_decisions(
     is best for all). `reward_scale` divides the rewards; None takes the root mean square of the
     decisions' rewards, so that settings that serve one scenario serve another. Raises
     `UnknownNameError` for an id that is not here, `DatasetError` for data that this package did not
-    record or that do not go together, and `SettingError` for a discount or scale that is none.
+    record or that do not go together, and `SettingError` for no id at all, or a reward, discount or
+    scale that is none.
     """
-    ids = (dataset,) if isinstance(dataset, str) else tuple(dataset)
+    ids = ids_of(dataset)
     if reward not in get_args(Reward):
-        raise DatasetError(f"reward: {reward!r} is none: choose 'team' or 'own'")
+        raise SettingError(f"reward: {reward!r} is none: choose 'team' or 'own'")
     if reward_scale is not None and not reward_scale > 0:
         raise SettingError(f"reward_scale: {reward_scale} is not positive: give more than 0")
     if not 0.0 <= gamma <= 1.0:
@@ -156,17 +157,6 @@ def read_decisions(
         gamma=gamma,
         reward_scale=reward_scale,
     )
-
-
-def one_scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
-    """The one scenario that all data sets were recorded on."""
-    found = [own_metadata(data)["scenario"] for data in sets]
-    for name, scenario in zip(ids, found, strict=True):
-        if scenario != found[0]:
-            raise DatasetError(
-                f"data sets {ids[0]!r} and {name!r} are of two scenarios: train on one at a time"
-            )
-    return dict(found[0])
 
 
 def _beyond_tries(scenario: dict[str, Any], where: str) -> int | None:

@@ -27,7 +27,8 @@ from vmagent_marl.episodes.storage.minari_format import (
 )
 from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import scenario_from
-from vmagent_marl.train.offline.data.decisions import FEATURES, MASK, one_scenario
+from vmagent_marl.train.data_sets import ids_of, one_scenario
+from vmagent_marl.train.offline.data.decisions import FEATURES, MASK
 from vmagent_marl.train.offline.data.joint_state import state_of
 
 Unreached = Literal["answer", "pass"]
@@ -99,10 +100,10 @@ def read_joint_decisions(
     of the whole game too, see `joint_state`. An answer outside of its mask that was not reached
     stands as it would have counted: pass where that is legal, else the lowest slot. Raises
     `UnknownNameError` for an id that is not here, `DatasetError` for data that are of one cluster,
-    that this package did not record or that do not go together, and `SettingError` for a scale that
-    is none.
+    that this package did not record or that do not go together, and `SettingError` for no id
+    at all, or a scale that is none.
     """
-    ids = (dataset,) if isinstance(dataset, str) else tuple(dataset)
+    ids = ids_of(dataset)
     if unreached not in get_args(Unreached):
         raise SettingError(f"unreached: {unreached!r} is none: choose 'answer' or 'pass'")
     if reward_scale is not None and not reward_scale > 0:

@@ -18,9 +18,10 @@ from torch.nn import functional
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 from vmagent_marl.policies.new_networks import new_critic, new_network
+from vmagent_marl.train.action_values import follow
 from vmagent_marl.train.offline.data.batches import Batch, Batches
 from vmagent_marl.train.offline.data.decisions import Decisions
-from vmagent_marl.train.offline.learner import check_settings, shape_for
+from vmagent_marl.train.offline.learner import check_hidden, check_settings, shape_for
 from vmagent_marl.train.running import drawing_from, find_device
 
 CLIP = 100.0  # largest weight of a decision: that of the authors' code
@@ -86,11 +87,7 @@ class ImplicitQLearner:
             self._optimizers[name].zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             self._optimizers[name].step()
-        with torch.no_grad():
-            for target, learned in zip(
-                self.targets.parameters(), self.critics.parameters(), strict=True
-            ):
-                target.lerp_(learned, self.how.tau)
+        follow(self.targets, self.critics, self.how.tau)
         return {f"{name}_loss": float(loss.detach()) for name, loss in losses.items()}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -157,8 +154,7 @@ def weights(advantage: Tensor, sharpness: float) -> Tensor:
 
 def _check(settings: ImplicitQ, seed: int) -> None:
     check_settings(seed=seed, learning_rate=settings.learning_rate, batch_size=settings.batch_size)
-    if not settings.hidden or min(settings.hidden) < 1:
-        raise SettingError(f"hidden: {settings.hidden} makes no network: give sizes, e.g. 64 64")
+    check_hidden(settings.hidden)
     if not 0.0 < settings.expectile < 1.0:
         raise SettingError(f"expectile: {settings.expectile} is none: give .5 to 1, e.g. 0.7")
     if not settings.sharpness >= 0.0:

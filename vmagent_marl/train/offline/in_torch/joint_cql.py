@@ -32,7 +32,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network
 from vmagent_marl.train.mixers import new_mixer
 from vmagent_marl.train.offline.data.joint_decisions import JointDecisions
-from vmagent_marl.train.offline.learner import check_settings, shape_for
+from vmagent_marl.train.offline.learner import check_hidden, check_settings, shape_for
 from vmagent_marl.train.running import drawing_from, find_device
 from vmagent_marl.train.team_values import TeamValues
 
@@ -190,8 +190,7 @@ def _check(config: JointCQL, data: JointDecisions, seed: int) -> None:
         raise SettingError(f"gamma: {config.gamma} is no discount: give 0 to 1")
     if not config.alpha >= 0:
         raise SettingError(f"alpha: {config.alpha} is negative: give 0 or more")
-    if not config.hidden or min(config.hidden) < 1:
-        raise SettingError(f"hidden: {config.hidden} makes no network: give sizes, e.g. 64 64")
+    check_hidden(config.hidden)
     if config.mixing == "monotonic" and not data.state.shape[1]:
         raise SettingError(
             "mixing: monotonic reads the state of the game, which was not read: "

@@ -9,13 +9,10 @@ from typing import Any
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.checkpoint import save_policy
-from vmagent_marl.policies.network_policy import Training
 from vmagent_marl.policies.networks import Network
-from vmagent_marl.scenario import scenario_from
-from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.offline.data.batches import Batch, Batches
 from vmagent_marl.train.offline.data.decisions import Decisions
-from vmagent_marl.train.offline.learner import check_settings, shape_for
+from vmagent_marl.train.offline.learner import check_settings, shape_for, training_of
 from vmagent_marl.train.offline.on_d3rlpy.fused_adam import fused
 from vmagent_marl.train.offline.on_d3rlpy.masked import (
     MaskedQFunctionFactory,
@@ -101,18 +98,8 @@ def save_acting(path: str | Path, learner: Any, decisions: Decisions) -> None:
 
     For training loops of your own; `train_offline` writes the best that it has seen.
     """
-    scenario = scenario_from(decisions.scenario, where=decisions.dataset[0])
-    layout = layout_of(scenario.rules())
-    training = Training(
-        algorithm=learner.config.get_type(),
-        scenario=scenario.as_dict(),
-        clusters=layout.clusters,
-        servers=layout.servers,
-        summaries=layout.summaries,
-        hints=layout.hints,
-        gamma=None if imitates(learner.config) else decisions.gamma,
-        dataset=decisions.dataset,
-    )
+    gamma = None if imitates(learner.config) else decisions.gamma
+    training = training_of(decisions, algorithm=learner.config.get_type(), gamma=gamma)
     save_policy(Path(path), copy.deepcopy(acting_network(learner)).cpu(), training)
 
 
@@ -167,8 +154,10 @@ def _theirs(batch: Batch, device: str) -> Any:
 
 def _check(config: Any, seed: int) -> None:
     counts = ("batch_size", "target_update_interval", "n_critics")
-    rates = [name for name in vars(config) if name.endswith("learning_rate")]
-    for rate in (getattr(config, name) for name in rates):
+    rates = {name: rate for name, rate in vars(config).items() if name.endswith("learning_rate")}
+    if rates.get("temp_learning_rate") == 0:  # it stays as it is
+        rates.pop("temp_learning_rate")
+    for rate in rates.values():
         check_settings(
             seed=seed,
             learning_rate=rate,

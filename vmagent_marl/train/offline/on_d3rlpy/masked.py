@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.nn import functional
 
-from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Kind, Network, NetworkShape
 from vmagent_marl.policies.new_networks import new_network
+from vmagent_marl.train.offline.learner import check_hidden
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteImitationLoss,
     DiscreteMeanQFunctionForwarder,
@@ -63,8 +63,7 @@ class NetworkFactory(EncoderFactory):  # type: ignore[misc]  # as above
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
-        if not self.hidden or min(self.hidden) < 1:
-            raise SettingError(f"hidden: {self.hidden} makes no network: give sizes, e.g. 64 64")
+        check_hidden(self.hidden)
 
     def create(self, observation_shape: Sequence[Sequence[int]]) -> NetworkEncoder:
         """`observation_shape` is ((inputs,), (actions,))."""
