@@ -66,7 +66,7 @@ class Cell:
     @property
     def is_done(self) -> bool:
         """Whether it was trained by this very command on this very data."""
-        written = self.checkpoint.is_file() and (self.folder / "curve.csv").is_file()
+        written = self.checkpoint.is_file() and self.curve.is_file()
         return written and _read(self.folder / DONE) == self._done
 
     @property
