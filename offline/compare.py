@@ -86,7 +86,7 @@ def main(args: Args) -> None:
 
 def draw(compared: Compared) -> list[Path]:
     """Scores of all, profiles over the data sets, and the learning curves on each; the files."""
-    from vmagent_marl.evaluation.statistics import stratified_interval
+    from vmagent_marl.evaluation.statistics import interquartile_mean, stratified_interval
     from vmagent_marl.train.offline.comparing.page import over_datasets
     from vmagent_marl.view.estimates import Panel, plot_estimates
     from vmagent_marl.view.profiles import plot_profiles
@@ -98,9 +98,9 @@ def draw(compared: Compared) -> list[Path]:
     if tables:
         estimates = {name: stratified_interval(table) for name, table in tables.items()}
         ranked = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
-        values = {name: table.mean(axis=1).tolist() for name, table in tables.items()}
-        title = "all data sets, interquartile mean"
-        panels.append(Panel(title, ranked, values, {"best heuristic": 1.0}, "normalised score"))
+        values = {name: [*map(float, interquartile_mean(tables[name]))] for name in ranked}
+        level, score = {"best heuristic": 1.0}, "normalised score"
+        panels.append(Panel("all data sets, interquartile mean", ranked, values, level, score))
     files = []
     if panels:
         files.append(plot_estimates(panels, out / "scores.png", title="Test windows"))

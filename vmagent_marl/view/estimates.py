@@ -36,7 +36,7 @@ def plot_estimates(panels: Sequence[Panel], path: str | Path, *, title: str = "S
     rows = math.ceil(len(panels) / ACROSS)
     columns = min(ACROSS, len(panels))
     most = max(len(panel.estimates) + len(panel.levels) for panel in panels)
-    with drawing(path, 5.6 * columns, rows * (1.3 + 0.3 * most) + 0.3) as figure:
+    with drawing(path, 5.6 * columns, rows * (1.45 + 0.3 * most) + 0.3) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, panel in zip(grid, panels, strict=False):
             names = list(panel.estimates)
@@ -64,11 +64,11 @@ def plot_estimates(panels: Sequence[Panel], path: str | Path, *, title: str = "S
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.5, -0.5)
             axes.grid(axis="y", visible=False)
-            axes.set_title(shorten(panel.title, NAMED))
+            axes.set_title(shorten(panel.title, NAMED), pad=18)
             axes.set_xlabel(panel.x_label)
             axes.xaxis.set_major_formatter(short_number)
             if panel.levels:
-                axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+                axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
