@@ -18,7 +18,7 @@ agent; else its last decision is left out, since nothing teaches what such a req
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,13 +158,22 @@ def read_decisions(
     )
 
 
+def _told_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Names of two scenarios, or of the fields in which two of one name differ."""
+    if one["name"] != other["name"]:
+        return f"{one['name']!r} and {other['name']!r}"
+    fields = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+    return f"{one['name']!r} with other {', '.join(fields)}"
+
+
 def one_scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
     """The one scenario that all data sets were recorded on."""
     found = [own_metadata(data)["scenario"] for data in sets]
     for name, scenario in zip(ids, found, strict=True):
         if scenario != found[0]:
             raise DatasetError(
-                f"data sets {ids[0]!r} and {name!r} are of two scenarios: train on one at a time"
+                f"data sets {ids[0]!r} and {name!r} are of two scenarios, "
+                f"{_told_apart(found[0], scenario)}: train on one at a time"
             )
     return dict(found[0])
 
