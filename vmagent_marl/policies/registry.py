@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vmagent_marl import catalog
-from vmagent_marl.errors import PolicyError, unknown_name
+from vmagent_marl.errors import PolicyError, VmagentError, unknown_name
 from vmagent_marl.policies.choosing import ACCEPT_ALWAYS
 from vmagent_marl.policies.heuristics import (
     HINTED,
@@ -96,7 +96,7 @@ def make_policy(name: str, *, epsilon: float = 0.0, sampled: bool = False) -> Po
     if not plus and passing in PACKING:
         return Heuristic(label, PACKING[passing], ACCEPT_ALWAYS, epsilon)
     if passing not in PASSING:
-        raise unknown_name("policy", name, [*policy_names(), *catalog.names(SHELF)])
+        raise _unknown(name)
     if plus and packing not in PACKING:
         raise unknown_name("packing rule", packing, PACKING)
     if packing == "random":
@@ -119,6 +119,14 @@ def check_policy(policy: Policy, scenario: Scenario) -> None:
         )
     if isinstance(policy, Fitted):
         policy.check_layout(layout_of(scenario.rules()))
+
+
+def _unknown(name: str) -> VmagentError:
+    """Of a name that is a run's folder or a file without its ending, what was meant."""
+    for meant in (Path(name) / f"policy{CHECKPOINT}", Path(f"{name}{CHECKPOINT}")):
+        if meant.is_file():
+            return PolicyError(f"{name}: is no policy's name: give its file, {meant}")
+    return unknown_name("policy", name, [*policy_names(), *catalog.names(SHELF)])
 
 
 def _goes_with(name: str, scenario: Scenario) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmagent_marl.episodes.storage.minari_format import own_metadata
@@ -23,6 +23,15 @@ def one_scenario(ids: Sequence[str], sets: Sequence[Any]) -> dict[str, Any]:
     for name, scenario in zip(ids, found, strict=True):
         if scenario != found[0]:
             raise DatasetError(
-                f"data sets {ids[0]!r} and {name!r} are of two scenarios: take one at a time"
+                f"data sets {ids[0]!r} and {name!r} are of two scenarios, "
+                f"{_told_apart(found[0], scenario)}: take one at a time"
             )
     return dict(found[0])
+
+
+def _told_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Names of two scenarios, or of the fields in which two of one name differ."""
+    if one["name"] != other["name"]:
+        return f"{one['name']!r} and {other['name']!r}"
+    fields = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+    return f"{one['name']!r} with other {', '.join(fields)}"

@@ -127,7 +127,10 @@ def own_metadata(dataset: str | minari.MinariDataset) -> dict[str, Any]:
     try:
         own: dict[str, Any] = dataset.storage.metadata[OWN]
     except KeyError:
-        raise DatasetError(f"data set {dataset.id!r} was not recorded by vmagent_marl") from None
+        raise DatasetError(
+            f"data set {dataset.id!r} was not recorded by vmagent_marl, or is an export: give one "
+            "that `collect` recorded"
+        ) from None
     return own
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 ABOUT = {
     "fqe": "fitted Q evaluation; its interval is of the starts alone, not of the fit",
     "is": "per-decision importance sampling",
-    "wis": "the same, self-normalised",
+    "wis": "per-decision importance sampling, self-normalised",
     "dr": "doubly robust: fqe, corrected by the weights",
-    "wdr": "the same, self-normalised",
+    "wdr": "doubly robust, its weights self-normalised",
 }
 
 

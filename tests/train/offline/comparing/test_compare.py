@@ -185,14 +185,40 @@ def test_a_program_that_writes_no_policy_fails(plan: dict[str, Any], tmp_path: P
     assert "curve.csv: no curve with columns step and mean_return" in told[1]
 
 
-def test_a_policy_of_another_game_is_lost_and_said_so(plan: dict[str, Any], tmp_path: Path) -> None:
+def test_a_program_that_failed_is_mended_and_run_again(
+    plan: dict[str, Any], tmp_path: Path
+) -> None:
+    late = tmp_path / "late.py"
+    late.write_text("raise ValueError('my shapes')\n")
+    both = (*plan["programs"], str(late))
+    found, _ = compared(plan, programs=both, seeds=1)
+    assert [each.cell.contender.program for each in found.failed] == ["late"]
+    late.write_text(Path(plan["programs"][0]).read_text(encoding="utf-8"))
+    found, told = compared(plan, programs=both, seeds=1)
+    assert not found.failed
+    assert told[0].endswith("(kept)")
+
+
+def test_a_policy_that_cannot_be_read_fails(plan: dict[str, Any], tmp_path: Path) -> None:
+    torn = tmp_path / "torn.py"
+    mine = Path(plan["programs"][0]).read_text(encoding="utf-8")
+    tail = "\nimport sys\n\nout = sys.argv[sys.argv.index('--out') + 1]\n"
+    torn.write_text(mine + tail + "open(f'{out}/policy.pt', 'w').write('torn')\n")
+    found, told = compared(plan, programs=(*plan["programs"], str(torn)), seeds=1)
+    assert [each.cell.contender.program for each in found.failed] == ["torn"]
+    assert "is no checkpoint, or a torn one" in told[1]
+
+
+def test_a_policy_of_another_game_fails_and_is_said_so(
+    plan: dict[str, Any], tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
     wrong = write_own(other, vm.load_scenario("recovering", servers=3), "wrong.py")
     found, _ = compared(plan, programs=(*plan["programs"], str(wrong)), seeds=1)
     (board,) = found.boards
     assert "wrong" not in board.runs
-    assert "was trained for" in board.lost[0]
+    assert [each.cell.contender.program for each in found.failed] == ["wrong"]
     assert "was trained for" in write_results(found)[2].read_text(encoding="utf-8")
 
 

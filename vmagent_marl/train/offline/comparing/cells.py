@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmagent_marl.errors import SettingError
+from vmagent_marl.errors import SettingError, VmagentError
 from vmagent_marl.files import replacing
+from vmagent_marl.policies import check_policy, make_policy
+from vmagent_marl.scenario import scenario_from
 from vmagent_marl.train.offline.comparing.contenders import Contender
 
 DONE, LOG = "cell.json", "log.txt"
@@ -29,6 +31,7 @@ class Cell:
     contender: Contender
     dataset: str
     sha256: str  # of the data set
+    scenario: dict[str, Any]  # on which it was recorded
     seed: int
     out: Path  # absolute, of all cells
     words: tuple[str, ...]  # options that all cells are given alike
@@ -100,9 +103,10 @@ def train(cell: Cell) -> Trained:
         best = best_of(cell.curve)
         if not cell.checkpoint.is_file():
             raise SettingError(f"{cell.checkpoint}: the program did not write it: see its log.txt")
+        check_policy(make_policy(str(cell.checkpoint)), scenario_from(cell.scenario))
         with replacing(cell.folder / DONE) as unfinished:
             unfinished.write_text(json.dumps(cell._done, indent=2) + "\n", encoding="utf-8")
-    except (SettingError, OSError) as error:
+    except (VmagentError, OSError) as error:
         return Trained(cell, None, str(error))
     return Trained(cell, best, None, time.monotonic() - began)
 
@@ -145,6 +149,8 @@ def _told(cell: Cell, status: int) -> str:
     text = (cell.folder / LOG).read_text(encoding="utf-8", errors="replace")
     lines = [line for line in text.splitlines() if line.strip()][-LAST:]
     ended = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
+    if not lines:
+        return f"{cell.contender.file.name} {ended} and had said nothing"
     said = "".join(f"\n    {line}" for line in lines)
     return f"{cell.contender.file.name} {ended}; the last that it said ({LOG} has all of it):{said}"
 

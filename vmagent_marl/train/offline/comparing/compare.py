@@ -16,13 +16,15 @@ from vmagent_marl.errors import SettingError, VmagentError
 from vmagent_marl.files import replacing
 from vmagent_marl.parallel import in_turn, kept
 from vmagent_marl.train.offline.comparing.board import Board
-from vmagent_marl.train.offline.comparing.cells import Cell, Trained, train
+from vmagent_marl.train.offline.comparing.cells import DONE, Cell, Trained, train
 from vmagent_marl.train.offline.comparing.contenders import Contender, find_contenders
 from vmagent_marl.train.offline.comparing.plays import work_of
 from vmagent_marl.train.offline.comparing.testing import Testing
 from vmagent_marl.train.run_folder import claim
 
 Tell = Callable[[str], None]
+PROGRAM = "program.json"  # beside the runs of a program, by which it is known again
+WORTH = (DONE, "resume.pt")  # what is not to be mixed with a changed program's
 TOLD = 25  # plays after which it is told how many there are
 _ID = re.compile(r".+-v\d+")  # of a data set; else it is a recipe's name
 
@@ -85,6 +87,8 @@ def compare(plan: Plan, tell: Tell) -> Compared:
     Raises `VmagentError` for a program or data set that is nowhere, for a folder that holds other
     runs, all before the first is trained; a cell that fails is told of, and the others go on.
     """
+    from vmagent_marl.episodes.storage.minari_format import own_metadata
+
     contenders = find_contenders(plan.programs, plan.options)
     names = _recorded(plan)
     digests = _claimed(plan, contenders, names)
@@ -93,6 +97,7 @@ def compare(plan: Plan, tell: Tell) -> Compared:
             each,
             name,
             digests[name],
+            dict(own_metadata(name)["scenario"]),
             seed,
             plan.out.absolute(),
             plan.words,
@@ -143,7 +148,14 @@ def _claimed(plan: Plan, contenders: Sequence[Contender], names: Sequence[str]) 
 
     claim(plan.out, plan.decides)
     for each in contenders:
-        _same(plan.out / each.name / "program.json", each.told, each.name)
+        runs = plan.out / each.name
+        try:
+            _same(runs / PROGRAM, each.told, each.name)
+        except SettingError:
+            if any(any(runs.rglob(file)) for file in WORTH):
+                raise
+            (runs / PROGRAM).unlink()  # all that it did was to fail, and it was mended since
+            _same(runs / PROGRAM, each.told, each.name)
     digests = {}
     for name in names:
         digests[name] = sha256_of(dataset_folder(name) / "data" / FILE)
@@ -162,7 +174,7 @@ def _same(file: Path, told: dict[str, Any], name: str) -> None:
             if held.get(key) != value:
                 raise SettingError(
                     f"{file}: the runs here are of {name} with another {key}: give another --out, "
-                    "or remove them to train anew"
+                    f"or remove {file if file.name != PROGRAM else file.parent} to train anew"
                 )
         return
     with replacing(file) as unfinished:

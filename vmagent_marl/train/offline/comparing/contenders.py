@@ -13,6 +13,7 @@ from vmagent_marl import catalog
 from vmagent_marl.errors import SettingError, unknown_name
 
 SHELF = "offline"
+TOOLS = ("compare", "estimate_value")  # on the shelf, and no learners
 OURS = ("dataset", "out", "seed", "compare", "validate-every", "validation-episodes")
 """Options that the comparison gives itself; who were validated more often would look better."""
 _SETTING = re.compile(r"(?P<program>[^:/]+)(?:/(?P<setting>[\w.,=+-]+))?:(?P<words>.*)", re.DOTALL)
@@ -92,7 +93,7 @@ def _find(name: str) -> Path:
     if path.suffix == ".py" and path.is_file():
         return path.absolute()
     stem = name.removeprefix(f"{SHELF}/").removesuffix(".py")
-    known = [each for each in catalog.names(SHELF) if each != "compare"]
+    known = [each for each in catalog.names(SHELF) if each not in TOOLS]
     if stem not in known:
         raise unknown_name("program", name, known)
     return catalog.find(SHELF, stem).absolute()
