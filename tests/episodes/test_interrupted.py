@@ -20,8 +20,9 @@ from vmagent_marl.episodes.storage.minari_format import (
     sha256_of,
 )
 from vmagent_marl.errors import DatasetError, PolicyError
-from vmagent_marl.policies.checkpoint import FlatNetwork, NetworkShape, save_policy
+from vmagent_marl.policies.checkpoint import save_policy
 from vmagent_marl.policies.network_policy import Training
+from vmagent_marl.policies.networks import FlatNetwork, NetworkShape
 
 RECIPE = recipe_for("recovering", "best-fit", epsilon=0.1, episodes=8, fields={"servers": 2})
 NAME = "vmagent/recovering/noisy-best-fit-servers-2-v0"

@@ -153,7 +153,12 @@ def test_the_metadata_say_how_it_was_made() -> None:
     own = own_metadata(dataset)
     scenario, trace = MANY.load_scenario(), MANY.load_scenario().load_trace()
     assert own["scenario"] == scenario.as_dict()
-    assert own["recipe"]["policies"][1] == {"name": "accept-always", "epsilon": 0.0, "weight": 2.0}
+    assert own["recipe"]["policies"][1] == {
+        "name": "accept-always",
+        "epsilon": 0.0,
+        "weight": 2.0,
+        "sampled": False,
+    }
     assert own["trace"]["fingerprint"] == trace.fingerprint
     assert (own["window"], own["seed"]) == ("train", 0)
     assert own["versions"]["minari"] == minari.__version__

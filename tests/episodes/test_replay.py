@@ -78,7 +78,7 @@ def test_a_run_is_recorded_in_the_order_of_training_with_exact_probabilities(
         for t in range(len(episode)):
             legal = simulator.mask[0] > 0
             if agent == "ppo":
-                logits = policy._values(simulator)[0].astype(np.float64)
+                logits = policy._values(simulator.observation, simulator.mask)[0].astype(np.float64)
                 each = np.where(legal, np.exp(logits - logits.max()), 0.0)
                 chances = each / each.sum(axis=1, keepdims=True)
             else:
