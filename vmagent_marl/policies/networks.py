@@ -36,7 +36,10 @@ class NetworkShape:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, from which `NetworkShape(**plain)` makes an equal shape."""
-        return {**asdict(self), "hidden": list(self.hidden)}
+        plain = {**asdict(self), "hidden": list(self.hidden)}
+        if self.flexibility is None:  # as it was before there was one: equal networks, equal bytes
+            plain.pop("flexibility")
+        return plain
 
 
 class Network(nn.Module):
