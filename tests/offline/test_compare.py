@@ -109,7 +109,8 @@ def test_a_data_set_that_nobody_learned_from_is_told_of_beside_the_others(
     other = RECIPES.replace("servers: 2", "servers: 3").replace("noisy:", "larger:")
     (tmp_path / "larger.yaml").write_text(other)
     words[2:2] = [str(tmp_path / "larger.yaml")]
-    run(monkeypatch, "--programs", str(tmp_path / "mine.py"), *words, "--seeds", "1")
+    with pytest.raises(SystemExit, match="1 of 2 cells failed"):
+        run(monkeypatch, "--programs", str(tmp_path / "mine.py"), *words, "--seeds", "1")
     out = capsys.readouterr().out
     assert "was trained for" in out
     assert (tmp_path / "out" / "curves" / "vmagent-recovering-noisy-v0.png").is_file()
