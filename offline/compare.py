@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,7 @@ def main(args: Args) -> None:
     from vmagent_marl.train.offline.comparing.compare import Plan, compare
     from vmagent_marl.train.offline.comparing.results import write_results
 
-    def tell(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
+    tell = partial(print, file=sys.stderr, flush=True)
     try:
         compared = compare(Plan(**asdict(args)), tell)
         files = [*write_results(compared), *draw(compared)]

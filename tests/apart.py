@@ -60,7 +60,7 @@ def called_apart(call: Callable[..., Any], *arguments: Any) -> Called:
             folder = Path(name)
             try:
                 return _called(call, arguments, folder)
-            except Exception as error:
+            except Exception as error:  # only what Ray says of its own start is taken here
                 found = UNSTARTED.search(str(error))
                 if not (folder / "starts").exists() or not found:
                     raise
@@ -94,6 +94,7 @@ def _called(call: Callable[..., Any], arguments: tuple[Any, ...], folder: Path) 
     printed = [(folder / stream).read_text() for stream in ("out", "err")]
     if code != 0 or not (folder / "answer").exists():
         raise Ended(code, *printed)
+    # what this very test's own process wrote a moment ago, and exceptions have no other form
     result, error, where = pickle.loads((folder / "answer").read_bytes())
     if error is not None:
         raise error from RuntimeError(f"in the process of its own:\n{where}")
@@ -113,7 +114,7 @@ def answer(folder: Path) -> None:
     told: tuple[Any, BaseException | None, str]
     try:
         told = getattr(module, name)(*arguments), None, ""
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is raised where the call was made
         told = None, error, traceback.format_exc()
     (folder / "answer").write_bytes(pickle.dumps(told))
 

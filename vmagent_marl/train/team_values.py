@@ -49,6 +49,24 @@ class TeamValues(nn.Module):
         flat = features.flatten(0, 1), mask.flatten(0, 1)
         return self.each.best(*flat).view(mask.shape[:2])
 
+    def goals(
+        self,
+        target: TeamValues,
+        earned: Tensor,
+        discount: Tensor,
+        features: Tensor,
+        mask: Tensor,
+        state: Tensor,
+    ) -> Tensor:
+        """(N,) what was `earned` and, discounted, what the best answers to the next are worth.
+
+        They are chosen by these values and judged by the target's (double Q-learning).
+        """
+        with torch.no_grad():
+            later = target(features, mask, self.best(features, mask), state)
+            goals: Tensor = earned + discount * later
+        return goals
+
     def _values(self, features: Tensor, mask: Tensor) -> Tensor:
         """(N, M, A), of illegal actions too."""
         return self.each.unmasked(features.flatten(0, 1), mask.flatten(0, 1)).view(mask.shape)

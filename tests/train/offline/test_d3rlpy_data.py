@@ -18,7 +18,7 @@ from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.estimation.trajectories import read_trajectories
 from vmagent_marl.train.offline.data.decisions import read_decisions
 from vmagent_marl.train.offline.data.joint_decisions import read_joint_decisions
-from vmagent_marl.train.offline.data.semi_markov import Recorded, decided
+from vmagent_marl.train.offline.data.semi_markov import Happened, decided
 from vmagent_marl.train.offline.on_d3rlpy.d3rlpy_data import DecisionBuffer, trajectories
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import TransitionMiniBatch
 
@@ -144,7 +144,7 @@ def test_decisions_keep_the_discounted_return(seed: int, gamma: float, clusters:
     total = int(ends[-1])
     happened = np.ones((total, 1), np.bool_)
     happened[ends - 1] = False
-    recorded = Recorded(
+    recorded = Happened(
         lengths=lengths,
         terminated=draw.random(len(lengths)) < 0.5,
         asked=draw.random((len(lengths), clusters)) < 0.5,
@@ -194,7 +194,7 @@ def test_no_trajectory_ends_where_the_agent_could_not_be_asked() -> None:
 
 
 def test_an_agent_that_nobody_asked_has_no_trajectory() -> None:
-    recorded = Recorded(
+    recorded = Happened(
         lengths=np.array([2]),
         terminated=np.array([True]),
         asked=np.array([[True, True]]),

@@ -23,7 +23,6 @@ from vmagent_marl.train.mixers import MonotonicMixer  # noqa: E402
 from vmagent_marl.train.online.advantages import Segment, advantages_of  # noqa: E402
 from vmagent_marl.train.online.joint_replay import Transitions  # noqa: E402
 from vmagent_marl.train.online.ppo import PPO, PPOLearner  # noqa: E402
-from vmagent_marl.train.online.value_decomposition import goals_of  # noqa: E402
 from vmagent_marl.train.running import drawing_from  # noqa: E402
 from vmagent_marl.train.team_values import TeamValues  # noqa: E402
 
@@ -108,7 +107,8 @@ def test_qmixs_loss_and_its_gradients() -> None:
         next_mask=mask[1],
         next_state=torch.randn(N, STATE),
     )
-    goals = goals_of(values, values, drawn)
+    after = drawn.next_features, drawn.next_mask, drawn.next_state
+    goals = values.goals(values, drawn.earned, drawn.discount, *after)
     team = values(drawn.features, drawn.mask, drawn.action, drawn.state)
     loss = (team - goals).square().mean()
     loss.backward()

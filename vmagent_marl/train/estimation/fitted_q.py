@@ -35,7 +35,7 @@ from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.network_policy import one_thread
 from vmagent_marl.policies.networks import flat_body, with_identity
 from vmagent_marl.train.estimation.trajectories import Trajectories
-from vmagent_marl.train.online.optimizing import adam, anneal
+from vmagent_marl.train.optimizing import adam, anneal
 from vmagent_marl.train.running import drawing_from
 
 RECORDED = 1 / 3  # share of the updates that fit the recorded returns

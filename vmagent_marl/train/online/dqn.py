@@ -30,9 +30,9 @@ from vmagent_marl.train.online.exploring import (
     random_share,
 )
 from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
-from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.optimizing import adam
 
 
 @dataclass(frozen=True, kw_only=True)

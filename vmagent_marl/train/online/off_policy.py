@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Network, NetworkShape
 from vmagent_marl.policies.new_networks import network_shape
-from vmagent_marl.train.online.optimizing import anneal
 from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.replay import Drawn, Replay, Row
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.optimizing import anneal
 
 ROWS = 16  # requests of the batch in one `advance`: enough that counting them costs nothing
 

@@ -32,8 +32,8 @@ from vmagent_marl.train.online.advantages import Segment, advantages_of, less_si
 from vmagent_marl.train.online.critics import Critic, Judged
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.optimizing import adam, anneal
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.optimizing import adam, anneal
 
 
 @dataclass(frozen=True, kw_only=True)

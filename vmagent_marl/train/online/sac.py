@@ -32,9 +32,9 @@ from vmagent_marl.train.online.exploring import check_shares
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
 from vmagent_marl.train.online.off_policy import OffPolicy, OffPolicyLearner
-from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.replay import Drawn
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.optimizing import adam
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,9 +36,9 @@ from vmagent_marl.train.online.algorithms import check_clusters
 from vmagent_marl.train.online.exploring import Exploring, check_exploring, random_share
 from vmagent_marl.train.online.joint_replay import JointReplay, Seen, Transitions
 from vmagent_marl.train.online.masked_categorical import MaskedCategorical
-from vmagent_marl.train.online.optimizing import adam
 from vmagent_marl.train.online.remembering import Remembering, check_remembering
 from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.optimizing import adam
 from vmagent_marl.train.team_values import TeamValues
 
 ROWS = 16  # requests of the batch in one `advance`; how many does not change what is learned
@@ -71,15 +71,6 @@ class ValueDecomposition(Remembering, Exploring):
     """The same from `epsilon_decay` on."""
     mixer_width: int = 32
     """Width of QMIX's mixer."""
-
-
-def goals_of(values: TeamValues, target: TeamValues, drawn: Transitions) -> Tensor:
-    """(N,) what decisions earned and, by the target, is worth what the best answers to the next."""
-    with torch.no_grad():
-        best = values.best(drawn.next_features, drawn.next_mask)
-        later = target(drawn.next_features, drawn.next_mask, best, drawn.next_state)
-        goals: Tensor = drawn.earned + drawn.discount * later
-    return goals
 
 
 class ValueDecompositionLearner:
@@ -181,7 +172,8 @@ class ValueDecompositionLearner:
         if self.updates % self.settings.target_every == 0:
             self.target.load_state_dict(self.values.state_dict())
         self.updates += 1
-        goals = goals_of(self.values, self.target, drawn)
+        after = drawn.next_features, drawn.next_mask, drawn.next_state
+        goals = self.values.goals(self.target, drawn.earned, drawn.discount, *after)
         values = self.values(drawn.features, drawn.mask, drawn.action, drawn.state)
         loss = (values - goals).square().mean()
         self.optimizer.zero_grad()

@@ -76,7 +76,7 @@ class Cell:
     def _done(self) -> dict[str, Any]:
         return {
             "words": list(self.words),
-            "sha256": self.sha256,
+            "dataset_sha256": self.sha256,  # beside the program's own
             **self.contender.told,
         }
 

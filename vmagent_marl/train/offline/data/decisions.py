@@ -38,7 +38,7 @@ from vmagent_marl.errors import DatasetError, SettingError
 from vmagent_marl.scenario import scenario_from
 from vmagent_marl.sim.layout import layout_of
 from vmagent_marl.train.data_sets import ids_of, one_scenario
-from vmagent_marl.train.offline.data.semi_markov import Recorded, Table, decided
+from vmagent_marl.train.offline.data.semi_markov import Happened, Table, decided
 
 Reward = Literal["team", "own"]
 FEATURES, MASK = "observations/observation", "observations/action_mask"  # in an episode's group
@@ -167,7 +167,7 @@ def _beyond_tries(scenario: dict[str, Any], where: str) -> int | None:
     return int(layout_of(played.rules()).parts["chain"].stop) - 1
 
 
-def _recorded(reader: HDF5Reader, reward: Reward, beyond: int | None) -> Recorded:
+def _recorded(reader: HDF5Reader, reward: Reward, beyond: int | None) -> Happened:
     """All that decides about the rows, which is small beside what was seen."""
 
     def shifted(path: str) -> NDArray[Any]:
@@ -186,7 +186,7 @@ def _recorded(reader: HDF5Reader, reward: Reward, beyond: int | None) -> Recorde
     if beyond is not None:
         for i, number in enumerate(reader.numbers):
             asked[i] = reader.array(number, FEATURES)[-1, :, beyond] == 0
-    return Recorded(
+    return Happened(
         lengths=np.array([len(each) for each in rewards]),
         terminated=np.array([reader.array(n, "terminations")[-1] for n in reader.numbers]),
         asked=asked,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Recorded(NamedTuple):
+class Happened(NamedTuple):
     """What happened in E episodes of K agents, at the N rows of what was seen, one behind the
     other; at an episode's last row nothing did, and all is zero."""
 
@@ -33,7 +33,7 @@ class Table(NamedTuple):
     closing: NDArray[np.bool_]
 
 
-def decided(recorded: Recorded, gamma: float) -> Table:
+def decided(recorded: Happened, gamma: float) -> Table:
     """The decisions of each episode and agent, in this order, each trajectory with its last row.
 
     Where an episode is cut off at a request that cannot reach an agent, nothing teaches what that

@@ -130,14 +130,10 @@ class JointCQLLearner:
         }
 
     def _goals(self, rows: Tensor) -> Tensor:
-        """(N,) what decisions earned and, by the target, is worth what the best answers to the
-        next: an episode that was cut off goes on from its genuine last observation."""
+        """(N,) for decisions: a cut off episode goes on from its genuine last observation."""
         data = self._tensors
-        with torch.no_grad():
-            features, mask, state = data.seen(rows + 1)
-            later = self.target(features, mask, self.values.best(features, mask), state)
-            goals: Tensor = data.reward[rows] + self.config.gamma * data.goes_on[rows] * later
-        return goals
+        discount = self.config.gamma * data.goes_on[rows]
+        return self.values.goals(self.target, data.reward[rows], discount, *data.seen(rows + 1))
 
     @property
     def network(self) -> Network:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vmagent_marl.errors import DatasetError
+from vmagent_marl.train.offline.data.batches import Batches
 from vmagent_marl.train.offline.data.decisions import Decisions
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     ActionSpace,
@@ -89,6 +92,7 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
         )
         self.decisions = decisions
         self._rows = np.flatnonzero(~decisions.closing)
+        self._batches = Batches(decisions, size=1, device="cpu")  # rows are drawn here
         self.reseed(seed)
 
     def reseed(self, *seed: int) -> None:
@@ -101,22 +105,19 @@ class DecisionBuffer(ReplayBuffer):  # type: ignore[misc]  # as above
 
     def batch(self, rows: NDArray[np.int64]) -> Any:
         """The transitions at these rows of the decisions, none of them closing."""
-        data, after = self.decisions, rows + 1
+        found = self._batches.at(torch.from_numpy(rows))
 
-        def column(values: NDArray[Any]) -> NDArray[np.float32]:
-            return values.astype(np.float32)[:, None]
-
-        def mask(at: NDArray[np.int64]) -> NDArray[np.float32]:
-            return data.mask[at].astype(np.float32)
+        def floats(values: Tensor) -> NDArray[np.float32]:
+            return values.float().numpy()
 
         return TransitionMiniBatch(
-            observations=[data.features[rows], mask(rows)],
-            actions=column(data.action[rows]),
-            rewards=column(data.reward[rows]),
-            next_observations=[data.features[after], mask(after)],
-            next_actions=column(data.action[after]),
-            terminals=column(data.terminal[rows]),
-            intervals=column(data.interval[rows]),
+            observations=[floats(found.features), floats(found.mask)],
+            actions=floats(found.action),
+            rewards=floats(found.reward),
+            next_observations=[floats(found.after), floats(found.after_mask)],
+            next_actions=floats(found.after_action),
+            terminals=floats(found.terminal),
+            intervals=floats(found.interval),
             transitions=[],  # d3rlpy reads them for returns-to-go alone, which no learner here uses
         )
 

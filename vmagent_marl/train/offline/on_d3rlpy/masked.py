@@ -28,6 +28,7 @@ from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     EncoderFactory,
     QFunctionFactory,
     QFunctionOutput,
+    create_discrete_q_function,
     register_encoder_factory,
     register_q_func_factory,
     unwrap_ddp_model,
@@ -131,6 +132,30 @@ def new_policy(
     """A masked policy, wrapped as d3rlpy wraps its own where several processes learn."""
     policy = MaskedPolicy(factory.create(shape)).to(device)
     return cast(nn.Module, wrap_model_by_ddp(policy)) if enable_ddp else policy
+
+
+def new_critics(
+    config: Any,
+    factory: NetworkFactory,
+    shape: Sequence[Sequence[int]],
+    *,
+    device: str,
+    enable_ddp: bool,
+) -> Any:
+    """Q-functions with their forwarder, and the same for the targets, as d3rlpy makes them."""
+    (_, (actions,)) = shape
+    return tuple(
+        create_discrete_q_function(
+            shape,
+            actions,
+            factory,
+            config.q_func_factory,
+            n_ensembles=config.n_critics,
+            device=device,
+            enable_ddp=enable_ddp,
+        )
+        for _ in range(2)
+    )
 
 
 def imitation(policy: nn.Module, x: Observations, actions: Tensor, beta: float) -> Any:

@@ -14,6 +14,7 @@ from vmagent_marl.train.offline.on_d3rlpy.masked import (
     Observations,
     imitation,
     network_of,
+    new_critics,
     new_policy,
 )
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
@@ -23,7 +24,6 @@ from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteBCQLoss,
     DiscreteBCQModules,
     DoubleDQNImpl,
-    create_discrete_q_function,
     register_learnable,
 )
 
@@ -82,17 +82,7 @@ class MaskedBCQ(DiscreteBCQ):  # type: ignore[misc]  # as above
         """Networks, optimizer and loss."""
         config = self._config
         shared = {"device": self._device, "enable_ddp": self._enable_ddp}
-        critics, targets = (
-            create_discrete_q_function(
-                observation_shape,
-                actions,
-                config.encoder_factory,
-                config.q_func_factory,
-                n_ensembles=config.n_critics,
-                **shared,
-            )
-            for _ in range(2)
-        )
+        critics, targets = new_critics(config, config.encoder_factory, observation_shape, **shared)
         imitator = new_policy(config.encoder_factory, observation_shape, **shared)
         learned = [*critics[0].named_modules(), *imitator.named_modules()]
         optim = config.optim_factory.create(

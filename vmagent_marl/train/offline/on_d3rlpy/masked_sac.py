@@ -12,13 +12,12 @@ from torch import Tensor
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.networks import Network
-from vmagent_marl.train.offline.on_d3rlpy.masked import network_of, new_policy
+from vmagent_marl.train.offline.on_d3rlpy.masked import network_of, new_critics, new_policy
 from vmagent_marl.train.offline.on_d3rlpy.quiet_d3rlpy import (
     DiscreteSAC,
     DiscreteSACConfig,
     DiscreteSACImpl,
     DiscreteSACModules,
-    create_discrete_q_function,
     create_parameter,
     get_parameter,
     register_learnable,
@@ -128,16 +127,8 @@ class MaskedSAC(DiscreteSAC):  # type: ignore[misc]  # as above
         """Networks, optimizers and losses."""
         config = self._config
         shared = {"device": self._device, "enable_ddp": self._enable_ddp}
-        critics, targets = (
-            create_discrete_q_function(
-                observation_shape,
-                actions,
-                config.critic_encoder_factory,
-                config.q_func_factory,
-                n_ensembles=config.n_critics,
-                **shared,
-            )
-            for _ in range(2)
+        critics, targets = new_critics(
+            config, config.critic_encoder_factory, observation_shape, **shared
         )
         policy = new_policy(config.actor_encoder_factory, observation_shape, **shared)
         log_temp = create_parameter((1, 1), math.log(config.initial_temperature), **shared)
