@@ -30,8 +30,8 @@ def list_all() -> None:
     _print(console, "Data sets here", _local_datasets())
 
 
-def _clusters(many: bool) -> str:
-    return "many clusters" if many else "one cluster"
+def _clusters(many: bool | None) -> str:
+    return {True: "many clusters", False: "one cluster", None: "one or many"}[many]
 
 
 def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:

@@ -114,8 +114,9 @@ def _overview() -> str:
         "",
         "Train an online agent in the simulator; a run that is killed goes on by the same command.",
     ]
-    for many in (False, True):
-        lines += ["", "For several clusters:" if many else "For one cluster:"]
+    groups = {False: "For one cluster:", True: "For several clusters:", None: "For either:"}
+    for many, group in groups.items():
+        lines += ["", group]
         named = {name: each for name, each in ALGORITHMS.items() if each.many is many}
         lines += [f"  {name:<6} {each.about}" for name, each in named.items()]
     return "\n".join([*lines, "", "`vmagent-marl train --agent NAME --help` shows its options."])

@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
 
 SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
 CHUNK = 4096  # rows of recorded observations that a network reads at once: it bounds the memory
-LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc", "masked_sac", "implicit_q")
+LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "es", "masked_bc", "masked_sac", "implicit_q")
 """Learners whose networks say what to answer, and hold no values."""
 
 
@@ -134,9 +134,9 @@ class NetworkPolicy:
         """Raise `PolicyError` for floats of an observation and actions that it does not read."""
         shape = self.network.shape
         wanted = shape.observation
-        if shape.kind == "servers":  # of any number
+        if shape.over_servers:
             wanted += (5 + shape.hints) * (actions - shape.actions) // 2
-        if observation != wanted or (shape.kind == "flat" and actions != shape.actions):
+        if observation != wanted or (not shape.over_servers and actions != shape.actions):
             raise PolicyError(
                 f"policy {self.name!r} reads {shape.observation} floats and has {shape.actions} "
                 f"actions, and the observations have {observation} and {actions}: give what it was "
@@ -146,7 +146,7 @@ class NetworkPolicy:
     def check_layout(self, layout: ObservationLayout) -> None:
         """Raise `PolicyError` where the network reads other observations than of this layout."""
         learned = self.training.layout
-        if self.network.shape.kind == "servers":
+        if self.network.shape.over_servers:
             learned = replace(learned, servers=layout.servers)
         if layout != learned:
             raise PolicyError(

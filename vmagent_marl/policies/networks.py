@@ -14,7 +14,8 @@ ILLEGAL = -1e9
 one-hot vectors, which turn an infinity into NaN."""
 
 
-Kind = Literal["flat", "servers"]
+Kind = Literal["flat", "servers", "ranked"]
+"""Plain layers; the same for every server, see `ServerNetwork`; or that, and told their numbers."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class NetworkShape:
     kind: Kind = "flat"
     hints: int = 0  # 1 where the layout tells when servers are foretold to be empty
     flexibility: float | None = None  # of a `ConstrainedNetwork`; None: any legal action may win
+
+    @property
+    def over_servers(self) -> bool:
+        """Whether it plays any number of servers."""
+        return self.kind != "flat"
 
     @property
     def inputs(self) -> int:

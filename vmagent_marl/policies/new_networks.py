@@ -18,7 +18,7 @@ def network_shape(
     layout: ObservationLayout, *, hidden: tuple[int, ...] = (64, 64), kind: Kind = "flat"
 ) -> NetworkShape:
     """The shape of a network that plays a layout."""
-    if kind == "servers" and layout.summaries == FULL:
+    if kind != "flat" and layout.summaries == FULL:
         raise PolicyError("a network over servers reads no full summaries: take the flat one")
     return NetworkShape(
         observation=layout.size,
@@ -35,11 +35,11 @@ def new_network(shape: NetworkShape) -> Network:
     if shape.flexibility is not None:
         alone = replace(shape, flexibility=None)
         return ConstrainedNetwork(new_network(alone), new_network(alone), shape.flexibility)
-    return ServerNetwork(shape) if shape.kind == "servers" else FlatNetwork(shape)
+    return ServerNetwork(shape) if shape.over_servers else FlatNetwork(shape)
 
 
 def new_critic(shape: NetworkShape) -> nn.Module:
     """One value (N, 1) of features (N, inputs), in layers of the same kind and sizes."""
-    if shape.kind == "servers":
+    if shape.over_servers:
         return ServerCritic(shape)
     return nn.Sequential(flat_body(shape.inputs, shape.hidden), nn.Linear(shape.hidden[-1], 1))

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from vmagent_marl.policies.networks import Network, NetworkShape
 
-SLOT = 16  # features of a slot, see `slot_features`; one more with hints
+SLOT = 16  # features of a slot, see `slot_features`; one more if ranked, and one with hints
 ROUNDING = 1e-6  # of float32 shares, when room is compared with a request
 
 
 class Embedded(NamedTuple):
     """N observations as a `ServerBody` sees them."""
 
-    own: Tensor  # (N, 2 S, SLOT) features of each slot
+    own: Tensor  # (N, 2 S, I) features of each slot
     slots: Tensor  # (N, 2 S, H) their embeddings
     context: Tensor  # (N, 2 H) mean and largest embedding of the slots in service
     common: Tensor  # (N, C) what all slots have in common: the request, the summaries ...
@@ -27,16 +27,16 @@ class ServerBody(nn.Module):
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.hints, self.identities = shape.hints, shape.identities
+        self.shape = shape
         servers = (shape.actions - 1) // 2
         self.common = shape.inputs - (5 + shape.hints) * servers
-        self.slot = nn.Linear(SLOT + shape.hints, shape.hidden[0])
+        self.slot = nn.Linear(slot_size(shape), shape.hidden[0])
         self.whole = nn.Linear(self.common, shape.hidden[0], bias=False)
 
     def forward(self, features: Tensor) -> Embedded:
         """Of features (N, inputs), of any number of servers."""
-        servers = (features.shape[1] - self.common) // (5 + self.hints)
-        own, common = slot_features(features, servers, self.hints, self.identities)
+        servers = (features.shape[1] - self.common) // (5 + self.shape.hints)
+        own, common = slot_features(features, servers, self.shape)
         slots = torch.relu(self.slot(own) + self.whole(common)[:, None])
         serving = own[:, :, :1]
         shown = slots * serving
@@ -47,9 +47,9 @@ class ServerBody(nn.Module):
 class ServerNetwork(Network):
     """One value a slot by its embedding and the context, and of passing by the context alone.
 
-    Exchanging servers exchanges their values and changes none, and so does exchanging the nodes of
-    a server; any number of servers can be played. `hidden`: width of the embedding, then of the
-    layer behind it.
+    Exchanging servers exchanges their values and changes none, unless the shape is `ranked`, and so
+    does exchanging the nodes of a server; any number of servers can be played. `hidden`: width of
+    the embedding, then of the layer behind it.
     """
 
     def __init__(self, shape: NetworkShape) -> None:
@@ -60,7 +60,7 @@ class ServerNetwork(Network):
         self.slot = nn.Linear(embedding, width)
         self.context = nn.Linear(2 * embedding, width, bias=False)
         self.value = nn.Linear(width, 1)
-        self.direct = nn.Linear(SLOT + shape.hints, 1, bias=False)  # rules are sharp and linear
+        self.direct = nn.Linear(slot_size(shape), 1, bias=False)  # rules are sharp and linear
         self.passing = pooled_head(2 * embedding + self.body.common, width)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -90,18 +90,22 @@ def pooled_head(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, 1))
 
 
-def slot_features(
-    features: Tensor, servers: int, hints: int, identities: int
-) -> tuple[Tensor, Tensor]:
-    """Observations with identities (N, inputs) as slots' own (N, 2 S, SLOT + hints), common (N, C).
+def slot_size(shape: NetworkShape) -> int:
+    """Features of a slot."""
+    return SLOT + (shape.kind == "ranked") + shape.hints
+
+
+def slot_features(features: Tensor, servers: int, shape: NetworkShape) -> tuple[Tensor, Tensor]:
+    """Observations with identities (N, inputs) as slots' own (N, 2 S, I), and common (N, C).
 
     A slot's own, in order: whether it is in service, fits, is on an empty server; the server's free
     share by the scarcer resource of each node, summed; free shares of the node and of the other one
-    and what would be left of them, by the scarcer resource (4), then by cpu and memory (8); with
-    hints when the server is foretold to be empty.
+    and what would be left of them, by the scarcer resource (4), then by cpu and memory (8); if
+    ranked the server's number / S, by which first fit and its kind choose; with hints when the
+    server is foretold to be empty.
     """
-    batch, stop = features.shape[0], 5 * servers
-    end = features.shape[1] - identities
+    batch, stop, hints = features.shape[0], 5 * servers, shape.hints
+    end = features.shape[1] - shape.identities
     free = features[:, : 4 * servers].view(batch, servers, 2, 2)
     serving = features[:, 4 * servers : stop].view(batch, servers, 1, 1).expand(-1, -1, 2, -1)
     common = torch.cat([features[:, stop : end - hints * servers], features[:, end:]], 1)
@@ -112,6 +116,9 @@ def slot_features(
     fits = (scarce[..., 2:] >= -ROUNDING).all(3, keepdim=True) & (serving > 0)
     empty = (free >= 1 - ROUNDING).all(3, keepdim=True).all(2, keepdim=True).expand(-1, -1, 2, -1)
     pieces = [serving, fits, empty, scarce[..., :2].sum(3, keepdim=True), scarce, shares]
+    if shape.kind == "ranked":
+        rank = torch.arange(servers, device=features.device) / servers
+        pieces.append(rank.view(1, servers, 1, 1).expand(batch, -1, 2, -1))
     if hints:
         release = features[:, end - servers : end].view(batch, servers, 1, 1)
         pieces.append(release.expand(-1, -1, 2, -1))

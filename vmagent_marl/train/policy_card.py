@@ -57,7 +57,7 @@ def _is(published: Published) -> Iterator[tuple[str, str]]:
         f"{key}={json.dumps(value)}" for key, value in changed_fields(scenario).items()
     )
     plays = f"{training.clusters} x {training.servers} servers"
-    if shape.kind == "servers":
+    if shape.over_servers:
         plays += ", and clusters of any other number of servers"
     hidden = " x ".join(map(str, shape.hidden))
     parameters = sum(weights.numel() for weights in policy.network.parameters())

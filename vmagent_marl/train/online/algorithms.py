@@ -23,7 +23,7 @@ class Algorithm:
 
     settings: str  # its dataclass of settings, as module:name beside this file
     learner: str  # what learns by them, likewise
-    many: bool  # for several clusters, or for one
+    many: bool | None  # for several clusters, or for one; None: for either
     instead: str  # the agents for the other number of clusters
     about: str
 
@@ -59,6 +59,9 @@ ALGORITHMS = {
     "qmix": Algorithm(
         "value_cases:QMIX", VALUE_LEARNER, True, "dqn", "values of all, mixed by rising"
     ),
+    "es": Algorithm(
+        "evolution:ES", "evolution:ESLearner", None, "", "evolution strategies on whole episodes"
+    ),
 }
 
 
@@ -85,7 +88,7 @@ def check_clusters(name: str, scenario: Scenario) -> None:
     Learners of one value, or of a team's, ask this too: nothing else would fail.
     """
     algorithm, clusters = find_algorithm(name), scenario.clusters
-    if algorithm.many != (clusters > 1):
+    if algorithm.many not in (None, clusters > 1):
         has = "one cluster" if clusters == 1 else f"{clusters} clusters"
         wants = "several clusters" if algorithm.many else "one cluster"
         raise SettingError(

@@ -73,7 +73,7 @@ def imitation_loss(logits: Tensor, alike: Tensor) -> Tensor:
 def same_slots(features: Tensor, mask: Tensor, answers: Tensor, shape: NetworkShape) -> Tensor:
     """(N, A) bool: the answers (N,) and what is legal and looks like them, by the features."""
     servers = (shape.actions - 1) // 2
-    own, _ = slot_features(features, servers, shape.hints, shape.identities)
+    own, _ = slot_features(features, servers, shape)
     passes = answers == 2 * servers
     chosen = answers.clamp(max=2 * servers - 1)[:, None, None].expand(-1, 1, own.shape[2])
     alike = (own == own.gather(1, chosen)).all(2) & ~passes[:, None]

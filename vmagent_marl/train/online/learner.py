@@ -34,7 +34,8 @@ class Settings:
     seed: int = 0
     """Of everything that is drawn: parameters, starts, answers, batches."""
     network: Kind = "servers"
-    """`servers`: the same for every server, of any number; `flat`: plain layers."""
+    """`servers`: the same for every server, of any number; `ranked`: that, and told their numbers,
+    as first fit is; `flat`: plain layers."""
     hidden: tuple[int, ...] = (32, 32)
     """Sizes of its hidden layers."""
     learning_rate: float = 1e-3

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vmagent_marl.envs.course import Course
@@ -75,6 +76,10 @@ class Stage:
         """Decide the requests of the live environments by actions (B, K)."""
         self.simulator.step(actions.cpu().numpy())
         self._return += self.simulator.team_reward
+
+    def credit(self, returns: NDArray[np.float64]) -> None:
+        """Environments were played on elsewhere, and earned this (B,)."""
+        self._return += returns
 
     def rewards(self, kind: Paid = "team") -> Tensor:
         """(B, K) float32 of the last transition: the team's mean, each one's own, or `shared`."""

@@ -1,0 +1,168 @@
+"""Evolution strategies: what they learn, that they go on, and that all play the same."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from train.online.games import small, small_region
+from train.online.playing import equal, weights
+
+from vmagent_marl.errors import SettingError
+from vmagent_marl.policies import make_policy
+from vmagent_marl.policies.network_policy import NetworkPolicy, Training
+from vmagent_marl.scenario import Scenario, scenario_from
+from vmagent_marl.train.online.evolution import ES, ESLearner, ranked
+from vmagent_marl.train.online.stage import Stage
+from vmagent_marl.train.running import drawing_from
+from vmagent_marl.train.validation import Validation
+
+FEW = ES(batch=48, population=16, hidden=(8, 8), sigma=0.1, learning_rate=0.02, steps=10**9)
+REQUESTS = [[60 * i, 900 + 300 * (i % 5), 1 + i % 2, 1 + i % 3] for i in range(20)]
+
+
+def game(**fields: Any) -> Scenario:
+    """Hours of servers count, and there is room for all: nothing is better than the least."""
+    given: dict[str, Any] = {
+        "name": "game",
+        "trace": {"requests": REQUESTS, "repeat": 60, "every": 1500},
+        "servers": 4,
+        "node_cpu": 64,
+        "node_memory": 400,
+        "reward": "server_hours",
+        "horizon": 30,
+    }
+    return scenario_from({**given, **fields})
+
+
+REGION = game(
+    clusters=3,
+    servers=2,
+    node_cpu=32,
+    power=[0.05, 0.5, 0.9],
+    summaries="coarse",
+    home="round-robin",
+    reward="profit",
+)
+
+
+def learner_on(scenario: Scenario, settings: ES = FEW, **fields: Any) -> ESLearner:
+    settings = dataclasses.replace(settings, **fields)
+    stage = Stage(scenario, batch=settings.batch, siblings=settings.siblings, seed=settings.seed)
+    with drawing_from(settings.seed):
+        return ESLearner(settings, stage)
+
+
+def earned(learner: ESLearner, scenario: Scenario) -> float:
+    layout = learner.stage.layout
+    training = Training("es", scenario.as_dict(), layout.clusters, layout.servers, layout.summaries)
+    policy = NetworkPolicy("learner", learner.network, training)
+    return Validation(scenario, episodes=16).score(policy).mean_return
+
+
+@pytest.mark.parametrize("network", ["servers", "ranked"])
+def test_one_cluster_learns_to_keep_one_server_awake(network: Any) -> None:
+    """All that ever runs fits one server: first fit keeps it there, and nothing can be better."""
+    scenario = game()
+    best = Validation(scenario, episodes=16).score(make_policy("first-fit")).mean_return
+    learner = learner_on(scenario, network=network, seed=3)
+    before = earned(learner, scenario)
+    for _ in range(30):
+        learner.advance()
+    assert before < best - 0.1
+    assert earned(learner, scenario) == pytest.approx(best)
+
+
+def test_a_region_learns_to_pass_to_the_cheapest() -> None:
+    """The cheapest cluster has room for all, on one server."""
+    validation = Validation(REGION, episodes=16)
+    best = validation.score(make_policy("cheapest-first+first-fit")).mean_return
+    assert best > validation.score(make_policy("accept-always")).mean_return + 0.5
+    learner = learner_on(REGION, seed=3)
+    for _ in range(60):
+        learner.advance()
+    assert earned(learner, REGION) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("scenario", [small(), small_region()])
+def test_every_parameter_moves_and_the_seed_decides_where(scenario: Scenario) -> None:
+    ends = []
+    for seed in (1, 1, 2):
+        learner = learner_on(scenario, seed=seed)
+        before = weights(learner.network)
+        for _ in range(2):
+            figures = learner.advance()
+        after = weights(learner.network)
+        assert figures["spread"] > 0
+        for old, new in zip(before, after, strict=True):
+            assert not torch.equal(old, new)
+            assert torch.isfinite(new).all()
+        ends.append(after)
+    assert equal(ends[0], ends[1])
+    assert not equal(ends[0], ends[2])
+
+
+def test_it_goes_on_from_what_was_kept() -> None:
+    whole = learner_on(small_region())
+    for _ in range(2):
+        whole.advance()
+    kept = copy.deepcopy(whole.state_dict())
+    resumed = learner_on(small_region(), seed=0)
+    resumed.load_state_dict(kept)
+    for learner in (whole, resumed):
+        learner.advance()
+    assert equal(weights(whole.network), weights(resumed.network))
+    assert whole.steps == resumed.steps
+
+
+def test_it_begins_with_what_the_network_was_taught_meanwhile() -> None:
+    learner = learner_on(small(), learning_rate=1e-9, sigma=1e-6)
+    with torch.no_grad():
+        for parameter in learner.network.parameters():
+            parameter.fill_(0.25)
+    learner.advance()
+    for value in weights(learner.network):
+        torch.testing.assert_close(value, torch.full_like(value, 0.25), rtol=0, atol=1e-6)
+
+
+def test_all_members_play_the_same_episodes() -> None:
+    """Without a difference between them they earn the same."""
+    learner = learner_on(small_region(), sigma=1e-12)
+    assert learner.advance()["spread"] == 0.0
+    assert learner.stage.course.number == 2 * FEW.batch // FEW.population
+
+
+def test_requests_are_counted_and_returns_told() -> None:
+    learner = learner_on(small_region())
+    learner.advance()
+    assert learner.steps > FEW.batch
+    assert len(learner.stage.returns) == FEW.batch
+    assert np.mean(learner.stage.returns) == pytest.approx(
+        learner_on(small_region()).advance()["population_return"]
+    )
+
+
+def test_ranks_are_of_the_order_alone() -> None:
+    np.testing.assert_allclose(ranked(np.array([3.0, -1e9, 7.0, 5.0])), [-1 / 6, -0.5, 0.5, 1 / 6])
+    np.testing.assert_allclose(ranked(np.array([1.0, 1.0, 0.0, 2.0])), [0.0, 0.0, -0.5, 0.5])
+    np.testing.assert_array_equal(ranked(np.full(4, 2.5)), np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"population": 3}, "population: 3 is no number of pairs"),
+        ({"sigma": 0.0}, "sigma: 0.0 is not positive"),
+        ({"network": "flat"}, "network: es has networks over servers play"),
+        ({"gamma": 0.9}, "gamma: 0.9: es counts whole episodes"),
+        ({"reward": "own"}, "reward: own: es judges the team"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(fields: dict[str, Any], message: str) -> None:
+    stage = Stage(small(), batch=8)
+    with pytest.raises(SettingError, match=f"^{message}"):
+        ESLearner(dataclasses.replace(FEW, **fields), stage)
