@@ -47,7 +47,8 @@ def learner_of(agent: str, network: str, servers: int, batch: int) -> Learner:
         scenario=scenario, servers=servers, network=network, batch=batch
     )
     with drawing_from(0):
-        stage = Stage(scenario_of(settings), batch=batch, device="cpu")
+        siblings = getattr(settings, "siblings", 1)
+        stage = Stage(scenario_of(settings), batch=batch, siblings=siblings, device="cpu")
         return learner_class(agent)(settings, stage)
 
 
@@ -76,11 +77,13 @@ def rows_of(
     before = torch.get_num_threads()
     try:
         for agent, network, number, batch in product(agents, networks, servers, batches):
+            if agent == "es" and network == "flat":
+                continue  # it has none
             learner = learner_of(agent, network, number, batch)
             what = f"{agent}, {network}, {number} servers, batch of {batch}"
             for count in threads:
                 torch.set_num_threads(count)
-                clock = time.thread_time if count == 1 else time.perf_counter
+                clock = time.process_time if count == 1 else time.perf_counter
                 figure = rate(learner, clock, seconds) / 1000
                 target = TARGET if (agent, network, number, batch, count) == TARGETED else None
                 on = "one thread" if count == 1 else f"{count} threads"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -13,26 +14,34 @@ from numpy.typing import NDArray
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies import World, worlds
-from vmagent_marl.policies.network_kernel import Desk, Weights, answer, new_desk, weights_of
+from vmagent_marl import sim
+from vmagent_marl.policies.network_kernel import (
+    PLACES,
+    Weights,
+    Workspace,
+    answer,
+    new_workspace,
+    weights_of,
+)
 from vmagent_marl.policies.networks import with_identity
 from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.policies.population import play_out
 from vmagent_marl.policies.server_network import ServerNetwork
-from vmagent_marl.sim import ObservationLayout, Simulator
+from vmagent_marl.scenario import load_scenario
+from vmagent_marl.sim import Episode, ObservationLayout, Simulator
 from vmagent_marl.sim.handle import pack, unpacker
-from vmagent_marl.sim.jit import entry
 from vmagent_marl.sim.rules import FULL
 
-KINDS = ["servers", "ranked"]
-unpack = unpacker(Weights, Desk)
+KINDS = ["servers", "numbered"]
+unpack = unpacker(Weights, Workspace)
 
 
-@entry
+@numba.njit(error_model="numpy")
 def answers_of(told: Any, who: Any, seen: Any, legal: Any, answers: Any) -> None:
-    weights, desk = unpack(told)
+    weights, work = unpack(told)
     for b in range(answers.shape[0]):
         for k in range(answers.shape[1]):
-            answers[b, k] = answer(weights, who[b], desk, 0, seen[b, k], legal[b, k], k)
+            answers[b, k] = answer(weights, who[b], work, seen[b, k], legal[b, k], k)
 
 
 class Members:
@@ -49,8 +58,7 @@ class Members:
     def answers(self, simulator: Simulator, who: NDArray[np.int64]) -> NDArray[np.int64]:
         """By the kernel, (B, K)."""
         answers = np.zeros((simulator.batch, simulator.clusters), np.int64)
-        desk = new_desk(self.weights, simulator.servers, 1)
-        told = pack(self.weights, desk)
+        told = pack(self.weights, new_workspace(self.weights, simulator.servers))
         answers_of(told, who, simulator.observation, simulator.mask, answers)
         return answers
 
@@ -119,10 +127,36 @@ def test_playing_out_is_step_after_step(world: World, kind: str, seed: int, thre
 @pytest.mark.parametrize("hints", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_has_its_place(kind: Any, hints: int) -> None:
-    """A vector's numbers all come back, each once."""
     layout = ObservationLayout(clusters=3, servers=4, summaries=1, hints=hints)
     members = Members(layout, kind, 2, 1)
-    arrays = [each for each in members.weights if isinstance(each, np.ndarray)]
     for member in range(2):
-        kept = np.concatenate([each[member].ravel() for each in arrays])
-        np.testing.assert_array_equal(np.sort(kept), np.sort(members.vectors[member]))
+        vector_to_parameters(
+            torch.from_numpy(members.vectors[member]), members.network.parameters()
+        )
+        named = dict(members.network.named_parameters())
+        assert set(named) == set(PLACES.values())
+        for field, name in PLACES.items():
+            kept = getattr(members.weights, field)[member]
+            np.testing.assert_array_equal(kept, named[name].detach().numpy().T, field)
+
+
+@pytest.mark.parametrize("name", ["recovering", "waiting"])
+def test_room_for_vms_grows_on_the_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, ends = load_scenario(name), []
+    for room in (2, 4096):
+        monkeypatch.setattr(sim.simulator, "FIRST_ROOM", room)
+        simulator = scenario.simulator(batch=6)
+        simulator.reset({b: Episode(first=500 * b, number=b) for b in range(6)})
+        members = Members(simulator.layout, "servers", 2, 5)
+        ends.append(play_out(simulator, members.weights, np.arange(6) % 2, threads=2))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    assert ends[0][1] == ends[1][1] > 100
+
+
+def test_networks_of_nan_answer_legally() -> None:
+    simulator = load_scenario("recovering").simulator()
+    simulator.reset({0: Episode(first=0)})
+    members = Members(simulator.layout, "servers", 1, 5)
+    for weights in members.weights[:13]:
+        weights.fill(np.nan)
+    assert members.answers(simulator, np.zeros(1, np.int64)) == [[simulator.mask[0, 0].argmax()]]

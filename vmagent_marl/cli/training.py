@@ -114,9 +114,9 @@ def _overview() -> str:
         "",
         "Train an online agent in the simulator; a run that is killed goes on by the same command.",
     ]
-    groups = {False: "For one cluster:", True: "For several clusters:", None: "For either:"}
+    groups = {False: "one cluster", True: "several clusters", None: "one cluster or several"}
     for many, group in groups.items():
-        lines += ["", group]
+        lines += ["", f"For {group}:"]
         named = {name: each for name, each in ALGORITHMS.items() if each.many is many}
         lines += [f"  {name:<6} {each.about}" for name, each in named.items()]
     return "\n".join([*lines, "", "`vmagent-marl train --agent NAME --help` shows its options."])

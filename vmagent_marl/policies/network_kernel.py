@@ -10,14 +10,16 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vmagent_marl.policies import server_network
 from vmagent_marl.policies.server_network import SLOT, ServerNetwork
 from vmagent_marl.sim.handle import Float32, Int8
 from vmagent_marl.sim.jit import part, seldom
 from vmagent_marl.sim.layout import SERVER
 from vmagent_marl.sim.rules import NODES
 
-ROUNDING = np.float32(1e-6)  # as in `server_network`
+ROUNDING = np.float32(server_network.ROUNDING)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
+SCARCE, SHARES = 4, 8  # where in a slot's features those of the scarcer resource begin, and all
 
 
 class Weights(NamedTuple):
@@ -39,7 +41,7 @@ class Weights(NamedTuple):
     passing_bias: Annotated[Float32, "P", "W"]
     passing_value: Annotated[Float32, "P", "W", 1]
     passing_value_bias: Annotated[Float32, "P", 1]
-    ranked: bool  # whether slots are told their server's number
+    numbered: bool  # whether slots are told their server's number
     hints: int  # as in a layout
     identities: int  # agents that are told apart; 0: one
 
@@ -61,16 +63,16 @@ PLACES = {  # of each of `Weights` in the network
 }
 
 
-class Desk(NamedTuple):
-    """Where T threads work an answer out: a row each, for kernels allocate nothing."""
+class Workspace(NamedTuple):
+    """Where one thread works an answer out, for kernels allocate nothing."""
 
-    features: Annotated[Float32, "T", "A", "I"]
-    slots: Annotated[Float32, "T", "A", "H"]  # their embeddings
-    context: Annotated[Float32, "T", "2H"]  # mean and largest embedding of the slots in service
-    common: Annotated[Float32, "T", "C"]
-    base: Annotated[Float32, "T", "H"]  # what all embeddings begin with
-    shared: Annotated[Float32, "T", "W"]  # what all slots' hidden layers begin with
-    hidden: Annotated[Float32, "T", "W"]
+    features: Annotated[Float32, "2S", "I"]  # of each slot
+    slots: Annotated[Float32, "2S", "H"]  # their embeddings
+    context: Annotated[Float32, "2H"]  # mean and largest embedding of the slots in service
+    common: Annotated[Float32, "C"]
+    base: Annotated[Float32, "H"]  # what all embeddings begin with
+    shared: Annotated[Float32, "W"]  # what all slots' hidden layers begin with
+    hidden: Annotated[Float32, "W"]
 
 
 def weights_of(network: ServerNetwork, vectors: NDArray[np.float32]) -> Weights:
@@ -86,66 +88,65 @@ def weights_of(network: ServerNetwork, vectors: NDArray[np.float32]) -> Weights:
     shape = network.shape
     return Weights(
         **{field: found[name] for field, name in PLACES.items()},
-        ranked=shape.kind == "ranked",
+        numbered=shape.kind == "numbered",
         hints=shape.hints,
         identities=shape.identities,
     )
 
 
-def new_desk(weights: Weights, servers: int, threads: int) -> Desk:
+def new_workspace(weights: Weights, servers: int) -> Workspace:
     """Room for answers about this many servers."""
     _, features, width = weights.slot.shape
     common, last = weights.whole.shape[1], weights.hidden.shape[2]
 
-    def rows(*shape: int) -> NDArray[np.float32]:
-        return np.zeros((threads, *shape), np.float32)
+    def blank(*shape: int) -> NDArray[np.float32]:
+        return np.zeros(shape, np.float32)
 
-    return Desk(
-        features=rows(NODES * servers, features),
-        slots=rows(NODES * servers, width),
-        context=rows(2 * width),
-        common=rows(common),
-        base=rows(width),
-        shared=rows(last),
-        hidden=rows(last),
+    return Workspace(
+        features=blank(NODES * servers, features),
+        slots=blank(NODES * servers, width),
+        context=blank(2 * width),
+        common=blank(common),
+        base=blank(width),
+        shared=blank(last),
+        hidden=blank(last),
     )
 
 
 @seldom
-def answer(weights: Weights, p: int, desk: Desk, t: int, seen: Float32, legal: Int8, k: int) -> int:
+def answer(weights: Weights, p: int, work: Workspace, seen: Float32, legal: Int8, k: int) -> int:
     """Cluster k's legal action of the highest value, the lowest of equals, by network p.
 
-    Of an observation and its mask, worked out in row t of the desk.
+    Of an observation and its mask. Where no value is a number it is the lowest legal action.
     """
-    only = _only(legal)
-    if only >= 0:
-        return only
+    first, second = _first_legal(legal, 0), -1
+    if first >= 0:
+        second = _first_legal(legal, first + 1)
+    if second < 0:
+        return first
     pass_on = legal.size - 1
-    _gather(desk.common[t], weights, seen, pass_on // NODES, k)
-    _embed(weights, p, desk, t, seen, pass_on // NODES)
-    _fill(desk.shared[t], weights.hidden_bias[p])
-    _feed(desk.shared[t], desk.context[t], weights.context[p])
-    best, highest = pass_on, -np.inf
-    for slot in range(pass_on):
+    _gather(work.common, weights, seen, pass_on // NODES, k)
+    _embed(weights, p, work, seen, pass_on // NODES)
+    _fill(work.shared, weights.hidden_bias[p])
+    _feed(work.shared, work.context, weights.context[p])
+    best, highest = first, -np.inf
+    for slot in range(first, pass_on):
         if legal[slot]:
-            value = _value(weights, p, desk, t, slot)
+            value = _value(weights, p, work, slot)
             if value > highest:
                 best, highest = slot, value
-    if legal[pass_on] and _value_of_passing(weights, p, desk, t) > highest:
+    if legal[pass_on] and _value_of_passing(weights, p, work) > highest:
         return pass_on
     return best
 
 
 @part
-def _only(legal: Int8) -> int:
-    """The one legal action, or -1 where there is a choice."""
-    only = -1
-    for action in range(legal.size):
+def _first_legal(legal: Int8, begin: int) -> int:
+    """The lowest legal action from this one on, or -1."""
+    for action in range(begin, legal.size):
         if legal[action]:
-            if only >= 0:
-                return -1
-            only = action
-    return only
+            return action
+    return -1
 
 
 @part
@@ -159,16 +160,16 @@ def _gather(common: Float32, weights: Weights, seen: Float32, servers: int, k: i
 
 
 @part
-def _embed(weights: Weights, p: int, desk: Desk, t: int, seen: Float32, servers: int) -> None:
+def _embed(weights: Weights, p: int, work: Workspace, seen: Float32, servers: int) -> None:
     """Every slot's features and embedding, and what they come to together."""
-    base, context, width = desk.base[t], desk.context[t], desk.base.shape[1]
+    base, context, width = work.base, work.context, work.base.size
     _fill(base, weights.slot_bias[p])
-    _feed(base, desk.common[t], weights.whole[p])
+    _feed(base, work.common, weights.whole[p])
     context[:] = ZERO
     serving_slots = ZERO
     for slot in range(NODES * servers):
-        features, embedding = desk.features[t, slot], desk.slots[t, slot]
-        _describe(features, weights, desk.common[t], seen, slot, servers)
+        features, embedding = work.features[slot], work.slots[slot]
+        _describe(features, weights, work.common, seen, slot, servers)
         _fill(embedding, base)
         _feed(embedding, features, weights.slot[p])
         serving = features[0]
@@ -190,31 +191,33 @@ def _describe(
     node = first + SERVER // NODES * (slot % NODES)
     other = first + SERVER // NODES * (1 - slot % NODES)
     cpu, memory, halved = common[0], common[1], common[2]
-    shares = features[8:16]
+    shares = features[SHARES:SLOT]
     shares[0], shares[1] = seen[node], seen[node + 1]
     shares[2], shares[3] = seen[other], seen[other + 1]
     shares[4], shares[5] = shares[0] - cpu, shares[1] - memory
     shares[6], shares[7] = shares[2] - cpu * halved, shares[3] - memory * halved
     for i in range(4):
-        features[4 + i] = min(shares[2 * i], shares[2 * i + 1])
+        features[SCARCE + i] = min(shares[2 * i], shares[2 * i + 1])
     serving, full = seen[SERVER * servers + server], ONE - ROUNDING
-    fits = features[6] >= -ROUNDING and features[7] >= -ROUNDING and serving > ZERO
+    left, left_there = features[SCARCE + 2], features[SCARCE + 3]
+    fits = left >= -ROUNDING and left_there >= -ROUNDING and serving > ZERO
     features[0] = serving
     features[1] = ONE if fits else ZERO
-    features[2] = ONE if features[4] >= full and features[5] >= full else ZERO
-    features[3] = features[4] + features[5]
-    if weights.ranked:
+    node_share, other_share = features[SCARCE], features[SCARCE + 1]
+    features[2] = ONE if node_share >= full and other_share >= full else ZERO
+    features[3] = node_share + other_share
+    if weights.numbered:
         features[SLOT] = np.float32(server) / np.float32(servers)
     if weights.hints:
         features[features.size - 1] = seen[seen.size - servers + server]
 
 
 @part
-def _value(weights: Weights, p: int, desk: Desk, t: int, slot: int) -> float:
+def _value(weights: Weights, p: int, work: Workspace, slot: int) -> float:
     """Of placing on a slot."""
-    hidden, features = desk.hidden[t], desk.features[t, slot]
-    _fill(hidden, desk.shared[t])
-    _feed(hidden, desk.slots[t, slot], weights.hidden[p])
+    hidden, features = work.hidden, work.features[slot]
+    _fill(hidden, work.shared)
+    _feed(hidden, work.slots[slot], weights.hidden[p])
     value = weights.value_bias[p, 0] + _read(hidden, weights.value[p])
     for i in range(features.size):
         value += features[i] * weights.direct[p, i, 0]
@@ -222,12 +225,12 @@ def _value(weights: Weights, p: int, desk: Desk, t: int, slot: int) -> float:
 
 
 @part
-def _value_of_passing(weights: Weights, p: int, desk: Desk, t: int) -> float:
+def _value_of_passing(weights: Weights, p: int, work: Workspace) -> float:
     """By what all slots come to, and what they have in common."""
-    hidden, context = desk.hidden[t], desk.context[t]
+    hidden, context = work.hidden, work.context
     _fill(hidden, weights.passing_bias[p])
     _feed(hidden, context, weights.passing[p, : context.size])
-    _feed(hidden, desk.common[t], weights.passing[p, context.size :])
+    _feed(hidden, work.common, weights.passing[p, context.size :])
     return weights.passing_value_bias[p, 0] + _read(hidden, weights.passing_value[p])
 
 

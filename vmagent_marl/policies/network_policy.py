@@ -26,7 +26,9 @@ except ModuleNotFoundError as error:
 
 SUMMARIES = ("no", "coarse", "full")  # by the number in a layout
 CHUNK = 4096  # rows of recorded observations that a network reads at once: it bounds the memory
-LOGITS = ("ppo", "a2c", "ippo", "mappo", "sac", "es", "masked_bc", "masked_sac", "implicit_q")
+DRAWN = ("ppo", "a2c", "ippo", "mappo", "sac", "masked_bc", "masked_sac", "implicit_q")
+"""Learners whose networks give logits by which answers may be drawn."""
+LOGITS = (*DRAWN, "es")
 """Learners whose networks say what to answer, and hold no values."""
 
 
@@ -69,9 +71,12 @@ class NetworkPolicy:
         """Refuse a share of noise that is none, and to take values for logits."""
         if not 0.0 <= self.epsilon <= 1.0:
             raise PolicyError(f"epsilon: {self.epsilon} is no probability: give 0 to 1")
-        if self.sampled and self.training.algorithm not in LOGITS:
+        if self.sampled and self.training.algorithm not in DRAWN:
+            learned = "the best answer alone, and no"
+            if self.training.algorithm not in LOGITS:
+                learned = "values, which are no"
             raise PolicyError(
-                f"policy {self.name!r}: {self.training.algorithm} learned values, which are no "
+                f"policy {self.name!r}: {self.training.algorithm} learned {learned} "
                 "probabilities: leave `sampled` out, or give an epsilon"
             )
 

@@ -14,8 +14,8 @@ ILLEGAL = -1e9
 one-hot vectors, which turn an infinity into NaN."""
 
 
-Kind = Literal["flat", "servers", "ranked"]
-"""Plain layers; the same for every server, see `ServerNetwork`; or that, and told their numbers."""
+Kind = Literal["flat", "servers", "numbered"]
+"""Plain layers; the same for every server, see `ServerNetwork`; that, and told its number."""
 
 
 @dataclass(frozen=True)

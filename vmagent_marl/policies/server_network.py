@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vmagent_marl.policies.networks import Network, NetworkShape
 
-SLOT = 16  # features of a slot, see `slot_features`; one more if ranked, and one with hints
+SLOT = 16  # features of a slot, see `slot_features`; one more if numbered, and one with hints
 ROUNDING = 1e-6  # of float32 shares, when room is compared with a request
 
 
@@ -47,8 +47,8 @@ class ServerBody(nn.Module):
 class ServerNetwork(Network):
     """One value a slot by its embedding and the context, and of passing by the context alone.
 
-    Exchanging servers exchanges their values and changes none, unless the shape is `ranked`, and so
-    does exchanging the nodes of a server; any number of servers can be played. `hidden`: width of
+    Exchanging the nodes of a server exchanges their values and changes none, and so does exchanging
+    servers, unless the shape is `numbered`; any number of servers can be played. `hidden`: width of
     the embedding, then of the layer behind it.
     """
 
@@ -92,7 +92,7 @@ def pooled_head(inputs: int, width: int) -> nn.Sequential:
 
 def slot_size(shape: NetworkShape) -> int:
     """Features of a slot."""
-    return SLOT + (shape.kind == "ranked") + shape.hints
+    return SLOT + (shape.kind == "numbered") + shape.hints
 
 
 def slot_features(features: Tensor, servers: int, shape: NetworkShape) -> tuple[Tensor, Tensor]:
@@ -101,8 +101,8 @@ def slot_features(features: Tensor, servers: int, shape: NetworkShape) -> tuple[
     A slot's own, in order: whether it is in service, fits, is on an empty server; the server's free
     share by the scarcer resource of each node, summed; free shares of the node and of the other one
     and what would be left of them, by the scarcer resource (4), then by cpu and memory (8); if
-    ranked the server's number / S, by which first fit and its kind choose; with hints when the
-    server is foretold to be empty.
+    numbered the server's number / S, by which first fit and its kind choose, S as padded to the
+    largest cluster; with hints when the server is foretold to be empty.
     """
     batch, stop, hints = features.shape[0], 5 * servers, shape.hints
     end = features.shape[1] - shape.identities
@@ -116,9 +116,9 @@ def slot_features(features: Tensor, servers: int, shape: NetworkShape) -> tuple[
     fits = (scarce[..., 2:] >= -ROUNDING).all(3, keepdim=True) & (serving > 0)
     empty = (free >= 1 - ROUNDING).all(3, keepdim=True).all(2, keepdim=True).expand(-1, -1, 2, -1)
     pieces = [serving, fits, empty, scarce[..., :2].sum(3, keepdim=True), scarce, shares]
-    if shape.kind == "ranked":
-        rank = torch.arange(servers, device=features.device) / servers
-        pieces.append(rank.view(1, servers, 1, 1).expand(batch, -1, 2, -1))
+    if shape.kind == "numbered":
+        number = torch.arange(servers, device=features.device) / servers
+        pieces.append(number.view(1, servers, 1, 1).expand(batch, -1, 2, -1))
     if hints:
         release = features[:, end - servers : end].view(batch, servers, 1, 1)
         pieces.append(release.expand(-1, -1, 2, -1))

@@ -23,10 +23,8 @@ from vmagent_marl.train.online.stage import Stage
 def test_it_answers_as_its_teacher_afterwards(network: Any, teacher: str) -> None:
     scenario = small(servers=3, turned_away="count")
     torch.manual_seed(0)
-    learner = learner_on(scenario, network=network, hidden=(32, 32), learning_rate=3e-3)
-    settings = PPO(
-        imitate=teacher, imitate_steps=20_000, batch=32, network=network, learning_rate=3e-3
-    )
+    learner = learner_on(scenario, network=network, hidden=(32, 32))
+    settings = PPO(imitate=teacher, imitate_steps=20_000, batch=32, network=network)
     before = agreement(learner.network, scenario, teacher)
     imitate(make_policy(teacher), learner.network, settings, learner.stage, progress=False)
     after = agreement(learner.network, scenario, teacher)

@@ -27,9 +27,9 @@ def replay_players(run: str | Path) -> tuple[Player, ...]:
     Raises `SettingError` where there is none, `PolicyError` for one that is broken.
     """
     from vmagent_marl.policies.checkpoint import CHECKPOINTS, load_policy
-    from vmagent_marl.policies.network_policy import LOGITS
+    from vmagent_marl.policies.network_policy import DRAWN
 
-    files = sorted((Path(run) / CHECKPOINTS).glob(f"*{CHECKPOINT}"))
+    files = sorted((Path(run) / CHECKPOINTS).glob(f"*{CHECKPOINT}"), key=_step_of)
     if not files:
         raise SettingError(
             f"{run}: holds no {CHECKPOINTS}/ of its validations: give the folder of a run of "
@@ -38,7 +38,7 @@ def replay_players(run: str | Path) -> tuple[Player, ...]:
     players = []
     for file in files:
         training = load_policy(file).training
-        sampled = training.algorithm in LOGITS
+        sampled = training.algorithm in DRAWN
         players.append(Player(str(file), epsilon=training.epsilon or 0.0, sampled=sampled))
     return tuple(players)
 
@@ -47,7 +47,7 @@ def replay_of(run: str | Path) -> dict[str, Any]:
     """What a run says in the place of a recipe: `policies`, `per` and a `description`."""
     players = replay_players(run)
     algorithm = config_of(run).get("algorithm", "a learner")
-    last = int(Path(players[-1].name).stem)
+    last = _step_of(Path(players[-1].name))
     return {
         "policies": [dataclasses.asdict(player) for player in players],
         "per": PER,
@@ -101,3 +101,8 @@ def config_of(run: str | Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SettingError(f"{file}: holds no settings of a run: give the folder of one")
     return found
+
+
+def _step_of(checkpoint: Path) -> int:
+    """Steps of the run after which it was kept, by the file's name; 0 for another name."""
+    return int(checkpoint.stem) if checkpoint.stem.isdecimal() else 0

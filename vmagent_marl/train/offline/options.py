@@ -24,9 +24,9 @@ class OfflineArgs:
     """Decisions an update."""
     learning_rate: float = 1e-3
     """Of Adam."""
-    network: Literal["flat", "servers", "ranked"] = "servers"
-    """`servers`: the same for every server, of any number; `ranked`: that, and told their numbers,
-    as first fit is; `flat`: plain layers."""
+    network: Literal["flat", "servers", "numbered"] = "servers"
+    """`servers`: the same for every server, of any number; `numbered`: that, and told the
+    server's number, as first fit is; `flat`: plain layers."""
     hidden: tuple[int, ...] = (32, 32)
     """Sizes of the hidden layers."""
     seed: int = 0

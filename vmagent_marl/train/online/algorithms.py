@@ -103,10 +103,9 @@ def train_agent(name: str, settings: Settings, out: str | Path, *, progress: boo
     Raises `SettingError` also for a scenario of another number of clusters.
     """
     make = learner_class(name)
-    from vmagent_marl.train.online.learner import check
     from vmagent_marl.train.online.run import scenario_of, train_online
 
-    check(settings)
+    settings.check()
     check_clusters(name, scenario_of(settings))
     return train_online(name, settings, make, out, progress=progress)
 

@@ -8,35 +8,44 @@ answers: what counts is what the whole region earned. So it learns what a team s
 a simulator that plays half a million requests a second by networks, and figures that a few thousand
 answers change by little.
 
+What acts is the running mean of the parameters over the last ten generations or so (Polyak &
+Juditsky, SIAM J. Control Optim. 30, 1992).
+
 Differences from the paper:
-- members come in pairs on either side (as there), and all play the same episodes, so that what the
-  trace brings is the same for all of them;
-- what acts is the running mean of the parameters over the last ten generations or so;
-- Adam, whose rate falls; no weight decay, no noise on the answers.
+- all members play the same episodes (common random numbers), so that what the trace brings is the
+  same for all of them;
+- members that earn the same share their ranks: where all do, nothing moves;
+- Adam's rate falls; no weight decay, and no noise on the answers.
+
+From parameters that were only just drawn it finds what a first step can tell, and no more: give it
+a heuristic to begin with (`imitate`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
 
 from vmagent_marl.errors import SettingError
 from vmagent_marl.policies.network_kernel import weights_of
-from vmagent_marl.policies.new_networks import network_shape, new_network
+from vmagent_marl.policies.new_networks import network_shape
 from vmagent_marl.policies.population import play_out
 from vmagent_marl.policies.server_network import ServerNetwork
+from vmagent_marl.sim.rules import FULL
 from vmagent_marl.sim.threads import cpus
 from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.optimizing import adam, anneal
 
 KEPT = 0.9  # of the mean of what was before, a generation
+PERTURBATION = 1  # a key of draws, apart from those that place episodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +58,10 @@ class ES(ActorSettings):
     """Requests decided, over all environments, rounded up to whole generations. A finished run can
     be made longer; what falls as it goes (rates) then follows the new length."""
     batch: int = 256
-    """Environments that are played at once: every member's episodes of a generation."""
+    """Environments that are played at once, a multiple of the population: 256 and 32 are 8 episodes
+    a member, the same for all."""
     population: int = 32
-    """Members of a generation, in pairs."""
+    """Members of a generation, in pairs on either side of the mean (antithetic)."""
     sigma: float = 0.03
     """How far members are from the mean, the standard deviation of every parameter."""
     hidden: tuple[int, ...] = (16, 16)
@@ -65,6 +75,35 @@ class ES(ActorSettings):
     validation_episodes: int = 64
     """Episodes that a validation plays; the best checkpoint is kept."""
 
+    device: str = "cpu"
+    """The population plays on the CPU, and what it learns by is small."""
+
+    def check(self) -> None:
+        """See `Settings`."""
+        super().check()
+        if self.population < 2 or self.population % 2:
+            raise SettingError(
+                f"population: {self.population} is odd or too few: its members come in pairs: "
+                "give an even number, such as 32"
+            )
+        if self.batch % self.population:
+            raise SettingError(
+                f"batch: {self.batch} environments are no whole number of episodes for each of a "
+                f"population of {self.population}: give a multiple, such as {8 * self.population}"
+            )
+        if not 0.0 < self.sigma < math.inf:
+            raise SettingError(f"sigma: {self.sigma} is no deviation: give one above 0, e.g. 0.03")
+        if self.network == "flat":
+            raise SettingError("network: flat: es plays by `servers` or `numbered`: give one")
+        for name, only in (("gamma", 1.0), ("reward", "team"), ("reward_scale", 1.0)):
+            if getattr(self, name) != only:
+                raise SettingError(
+                    f"{name}: {getattr(self, name)}: es judges members by what the team earns in "
+                    f"whole episodes: leave it {only}"
+                )
+        if self.device not in ("cpu", "auto"):
+            raise SettingError(f"device: {self.device}: es plays on the CPU: leave it cpu")
+
     @property
     def siblings(self) -> int:
         """Environments that play the same episodes, see `Stage`."""
@@ -74,49 +113,48 @@ class ES(ActorSettings):
 class ESLearner:
     """Evolution strategies at work."""
 
-    network: ServerNetwork
-
     def __init__(self, settings: ES, stage: Stage) -> None:
-        _check(settings)
+        settings.check()
+        if stage.layout.summaries == FULL:
+            raise SettingError(
+                "summaries: es reads no full ones: give --set summaries=coarse, or another --agent"
+            )
         self.settings, self.stage = settings, stage
         self.steps = self.generation = 0
         shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
-        network = new_network(shape)
-        assert isinstance(network, ServerNetwork)
-        self.network = network
-        self.centre = nn.Parameter(_vector(network))
-        self.optimizer = adam([self.centre], settings.learning_rate)
+        self.network = ServerNetwork(shape)
+        self.mean = nn.Parameter(_vector(self.network))  # of the population
+        self.optimizer = adam([self.mean], settings.learning_rate)
 
     def advance(self) -> dict[str, float]:
         """A generation: draw it, let it play, and move."""
         settings = self.settings
         if self.generation == 0:  # what it was given or taught meanwhile
-            self.centre.data = _vector(self.network)
+            self.mean.data = _vector(self.network)
         anneal(self.optimizer, settings.learning_rate, self.steps / settings.steps)
-        sides = self._draw()
-        fitness = self._play(self.centre.detach() + settings.sigma * torch.cat([sides, -sides]))
-        weight = ranked(fitness)
-        better = weight[: len(sides)] - weight[len(sides) :]
-        self.centre.grad = -(torch.from_numpy(better).float() @ sides) / len(sides)
+        perturbations = self._draw()
+        both = torch.cat([perturbations, -perturbations])
+        fitness = self._play(self.mean.detach() + settings.sigma * both)
+        one, other = np.split(centred_ranks(fitness), 2)
+        self.mean.grad = -(torch.from_numpy(one - other).float() @ perturbations) / len(one)
         self.optimizer.step()
         kept = KEPT if self.generation else 0.0
-        mean = kept * _vector(self.network) + (1.0 - kept) * self.centre.detach()
-        vector_to_parameters(mean, self.network.parameters())
+        _put(self.network, kept * _vector(self.network) + (1.0 - kept) * self.mean.detach())
         self.generation += 1
         return {"population_return": float(fitness.mean()), "spread": float(fitness.std())}
 
-    def _draw(self) -> torch.Tensor:
+    def _draw(self) -> Tensor:
         """(population / 2, parameters) standard normal, by the seed and the generation alone."""
-        draw = np.random.default_rng((self.settings.seed, self.generation))
-        shape = self.settings.population // 2, self.centre.numel()
+        draw = np.random.default_rng((self.settings.seed, self.generation, PERTURBATION))
+        shape = self.settings.population // 2, self.mean.numel()
         return torch.from_numpy(draw.standard_normal(shape, np.float32))
 
-    def _play(self, members: torch.Tensor) -> NDArray[np.float64]:
+    def _play(self, members: Tensor) -> NDArray[np.float64]:
         """(population,) each member's mean return over the generation's episodes."""
         stage, population = self.stage, self.settings.population
         weights = weights_of(self.network, members.numpy())
-        who = np.arange(stage.simulator.batch) % population
-        returns, decided = play_out(stage.simulator, weights, who, threads=cpus())
+        member = np.arange(stage.simulator.batch) % population
+        returns, decided = play_out(stage.simulator, weights, member, threads=cpus())
         self.steps += decided
         stage.credit(returns)
         stage.renew()
@@ -133,7 +171,7 @@ class ESLearner:
             "steps": self.steps,
             "generation": self.generation,
             "network": self.network.state_dict(),
-            "centre": self.centre.detach().clone(),
+            "mean": self.mean.detach().clone(),
             "optimizer": self.optimizer.state_dict(),
             "stage": self.stage.state_dict(),
         }
@@ -142,15 +180,15 @@ class ESLearner:
         """See `Learner`."""
         self.steps, self.generation = content["steps"], content["generation"]
         self.network.load_state_dict(content["network"])
-        self.centre.data = content["centre"]
+        self.mean.data = content["mean"].clone()
         self.optimizer.load_state_dict(content["optimizer"])
         self.stage.load_state_dict(content["stage"])
 
 
-def ranked(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+def centred_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) ranks of the members, from -.5 for the worst to .5 for the best; equals share theirs.
 
-    So that no outlier decides a generation (Wierstra et al. 2014).
+    So that no outlier decides a generation (fitness shaping, Salimans et al. 2017).
     """
     ordered = np.sort(fitness)
     below = np.searchsorted(ordered, fitness, side="left")
@@ -159,18 +197,16 @@ def ranked(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranks
 
 
-def _vector(network: nn.Module) -> torch.Tensor:
+def _vector(network: nn.Module) -> Tensor:
+    """A copy of all parameters."""
     return parameters_to_vector(network.parameters()).detach().clone()
 
 
-def _check(settings: ES) -> None:
-    if settings.population < 2 or settings.population % 2:
-        raise SettingError(f"population: {settings.population} is no number of pairs: give 32")
-    if not settings.sigma > 0.0:
-        raise SettingError(f"sigma: {settings.sigma} is not positive: give 0.03")
-    if settings.network == "flat":
-        raise SettingError("network: es has networks over servers play: give servers or ranked")
-    if settings.gamma != 1.0:
-        raise SettingError(f"gamma: {settings.gamma}: es counts whole episodes: leave it 1")
-    if settings.reward != "team":
-        raise SettingError(f"reward: {settings.reward}: es judges the team: leave it `team`")
+def _put(network: nn.Module, vector: Tensor) -> None:
+    """Copy into the parameters' own memory: views of one vector would be written differently."""
+    with torch.no_grad():
+        begin = 0
+        for parameter in network.parameters():
+            stop = begin + parameter.numel()
+            parameter.copy_(vector[begin:stop].view_as(parameter))
+            begin = stop

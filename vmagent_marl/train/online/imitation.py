@@ -22,6 +22,7 @@ from vmagent_marl.train.online.stage import Stage
 SEGMENT = 16  # requests an environment plays between passes over what was answered
 MINIBATCH = 256  # answers an update
 PASSES = 4  # over what was answered
+LEARNING_RATE = 1e-3  # of Adam, whatever the learner's: some of them go by other units
 
 
 def teacher_of(settings: Settings, scenario: Scenario) -> Policy | None:
@@ -42,7 +43,7 @@ def imitate(
     school = Stage(
         stage.scenario, batch=settings.batch, seed=settings.seed, device=str(stage.device)
     )
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     generator = torch.Generator().manual_seed(settings.seed)
     label, done = f"imitating {teacher.name}", 0
     with counter(label, settings.imitate_steps, unit="steps", shown=progress) as move:

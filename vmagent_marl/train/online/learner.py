@@ -34,8 +34,8 @@ class Settings:
     seed: int = 0
     """Of everything that is drawn: parameters, starts, answers, batches."""
     network: Kind = "servers"
-    """`servers`: the same for every server, of any number; `ranked`: that, and told their numbers,
-    as first fit is; `flat`: plain layers."""
+    """`servers`: the same for every server, of any number; `numbered`: that, and told the
+    server's number, as first fit is; `flat`: plain layers."""
     hidden: tuple[int, ...] = (32, 32)
     """Sizes of its hidden layers."""
     learning_rate: float = 1e-3
@@ -56,6 +56,22 @@ class Settings:
     """Episodes that a validation plays; the best checkpoint is kept."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where there is one."""
+
+    def check(self) -> None:
+        """Raise `SettingError` for values that train nothing, before anything is made."""
+        if self.seed < 0:
+            raise SettingError(f"seed: {self.seed} is negative: give 0 or more")
+        for name in ("steps", "batch", "validate_every", "validation_episodes"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name}: {getattr(self, name)} is too few: give 1 or more")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise SettingError(f"learning_rate: {self.learning_rate} is not positive: give 1e-3")
+        if not self.reward_scale > 0:
+            raise SettingError(f"reward_scale: {self.reward_scale} is not positive: give 1")
+        if not 0.0 <= self.gamma <= 1.0:
+            raise SettingError(f"gamma: {self.gamma} is no discount: give 0 to 1")
+        if not self.hidden or min(self.hidden) < 1:
+            raise SettingError(f"hidden: {self.hidden} are no sizes: give one or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,20 +115,3 @@ class Explorer(Protocol):
     def epsilon(self) -> float:
         """Share of random answers now."""
         ...
-
-
-def check(settings: Settings) -> None:
-    """Raise `SettingError` for values that train nothing."""
-    if settings.seed < 0:
-        raise SettingError(f"seed: {settings.seed} is negative: give 0 or more")
-    for name in ("steps", "batch", "validate_every", "validation_episodes"):
-        if getattr(settings, name) < 1:
-            raise SettingError(f"{name}: {getattr(settings, name)} is too few: give 1 or more")
-    if not 0.0 < settings.learning_rate < math.inf:
-        raise SettingError(f"learning_rate: {settings.learning_rate} is not positive: give 1e-3")
-    if not settings.reward_scale > 0:
-        raise SettingError(f"reward_scale: {settings.reward_scale} is not positive: give 1")
-    if not 0.0 <= settings.gamma <= 1.0:
-        raise SettingError(f"gamma: {settings.gamma} is no discount: give 0 to 1")
-    if not settings.hidden or min(settings.hidden) < 1:
-        raise SettingError(f"hidden: {settings.hidden} are no sizes: give one or more")

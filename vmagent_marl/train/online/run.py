@@ -29,7 +29,7 @@ from vmagent_marl.scenario import Scenario, load_scenario
 from vmagent_marl.settings import read_changes
 from vmagent_marl.train.online.first_weights import begin_from
 from vmagent_marl.train.online.imitation import imitate, teacher_of
-from vmagent_marl.train.online.learner import ActorSettings, Explorer, Learner, Settings, check
+from vmagent_marl.train.online.learner import ActorSettings, Explorer, Learner, Settings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.run_folder import claim, write_table
 from vmagent_marl.train.running import board, drawing_from, find_device
@@ -49,7 +49,7 @@ def train_online(
     Equal settings give equal policies on the CPU. Raises `SettingError` for values that train
     nothing, and where `out` holds another run.
     """
-    check(settings)
+    settings.check()
     scenario = scenario_of(settings)
     folder = Path(out)
     with one_thread(), drawing_from(settings.seed):

@@ -24,7 +24,7 @@ from vmagent_marl.evaluation.statistics import stratified_interval
 from vmagent_marl.parallel import in_turn
 from vmagent_marl.settings import build
 from vmagent_marl.train.online.algorithms import check_clusters, train_agent
-from vmagent_marl.train.online.learner import Settings, check
+from vmagent_marl.train.online.learner import Settings
 from vmagent_marl.train.online.run import scenario_of
 
 Values = dict[str, list[Any]]  # of the settings that are swept, by name
@@ -140,7 +140,7 @@ def run_sweep(
     ]
     for each in chosen:
         given = dataclasses.replace(settings, **each)
-        check(given)
+        given.check()
         check_clusters(agent, scenario_of(given))
         name = setting_name(each)
         if name in work:
