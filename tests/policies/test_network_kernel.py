@@ -58,7 +58,8 @@ class Members:
     def answers(self, simulator: Simulator, who: NDArray[np.int64]) -> NDArray[np.int64]:
         """By the kernel, (B, K)."""
         answers = np.zeros((simulator.batch, simulator.clusters), np.int64)
-        told = pack(self.weights, new_workspace(self.weights, simulator.servers))
+        work = new_workspace(self.weights, simulator.servers)  # a table holds nothing alive
+        told = pack(self.weights, work)
         answers_of(told, who, simulator.observation, simulator.mask, answers)
         return answers
 
