@@ -14,6 +14,7 @@ from torch import Tensor
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies.checkpoint import load_policy, save_policy
 from vmagent_marl.policies.network_policy import Training
+from vmagent_marl.policies.networks import Kind
 from vmagent_marl.policies.new_networks import network_shape, new_network
 from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
 from vmagent_marl.scenario import Scenario, load_scenario
@@ -27,10 +28,10 @@ def layout_of(servers: int, hints: int) -> ObservationLayout:
     return ObservationLayout(CLUSTERS, servers, SUMMARIES, hints)
 
 
-def networks(hints: int) -> tuple[ServerNetwork, ServerCritic]:
+def networks(hints: int, kind: Kind = "servers") -> tuple[ServerNetwork, ServerCritic]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        shape = network_shape(layout_of(4, hints), hidden=(8, 8), kind="servers")
+        shape = network_shape(layout_of(4, hints), hidden=(8, 8), kind=kind)
         network = new_network(shape)
         assert isinstance(network, ServerNetwork)
         return network, ServerCritic(shape)
@@ -78,12 +79,29 @@ def test_exchanging_servers_exchanges_their_values(order: list[int], hints: int,
     torch.testing.assert_close(after[:, -1], before[:, -1], atol=1e-5, rtol=1e-5)
 
 
+def test_who_is_told_servers_numbers_tells_equal_servers_apart() -> None:
+    features = observed(5, 0, 3)
+    features[:, : 5 * 5] = 1.0  # all empty, all in service
+    for kind, apart in (("servers", 0.0), ("numbered", 1e-3)):
+        network, _ = networks(0, kind)
+        with torch.no_grad():
+            values = network(features)[:, :-1].view(-1, 5, 2)
+        torch.testing.assert_close(values[:, :, 0], values[:, :, 1])
+        between = values[:, :, 0].diff(dim=1).abs().amin()
+        assert (between > apart) if apart else (between < 1e-6)
+
+
 @SMALL
-@given(st.integers(0, 4), st.sampled_from([0, 1]), st.integers(0, 2**32))
+@given(
+    st.integers(0, 4),
+    st.sampled_from([0, 1]),
+    st.integers(0, 2**32),
+    st.sampled_from(["servers", "numbered"]),
+)
 def test_exchanging_a_servers_nodes_exchanges_their_values(
-    server: int, hints: int, seed: int
+    server: int, hints: int, seed: int, kind: Kind
 ) -> None:
-    network, critic = networks(hints)
+    network, critic = networks(hints, kind)
     features = observed(5, hints, seed)
     other = features.clone()
     nodes = features[:, : 4 * 5].view(-1, 5, 2, 2)
@@ -123,12 +141,15 @@ def region(servers: int, **fields: object) -> Scenario:
     return load_scenario("region-prices", trace=trace, servers=servers, horizon=30, **fields)
 
 
+@pytest.mark.parametrize("kind", ["servers", "numbered"])
 @pytest.mark.parametrize("hints", ["none", "exact"])
-def test_a_checkpoint_plays_other_numbers_of_servers(hints: str, tmp_path: Path) -> None:
+def test_a_checkpoint_plays_other_numbers_of_servers(
+    hints: str, kind: Kind, tmp_path: Path
+) -> None:
     scenario = region(3, hints=hints)
     simulator = scenario.simulator(batch=1)
     layout = simulator.layout
-    network = new_network(network_shape(layout, hidden=(8, 8), kind="servers"))
+    network = new_network(network_shape(layout, hidden=(8, 8), kind=kind))
     training = Training(
         algorithm="test",
         scenario=scenario.as_dict(),

@@ -24,7 +24,7 @@ def test_it_answers_as_its_teacher_afterwards(network: Any, teacher: str) -> Non
     scenario = small(servers=3, turned_away="count")
     torch.manual_seed(0)
     learner = learner_on(scenario, network=network, hidden=(32, 32))
-    settings = PPO(imitate=teacher, imitate_steps=20_000, batch=32, network=network)
+    settings = PPO(imitate=teacher, imitate_steps=100_000, batch=32, network=network)
     before = agreement(learner.network, scenario, teacher)
     imitate(make_policy(teacher), learner.network, settings, learner.stage, progress=False)
     after = agreement(learner.network, scenario, teacher)
