@@ -32,7 +32,7 @@ from vmagent_marl.sim.rules import (
     WAIT,
     Rules,
 )
-from vmagent_marl.sim.simulator import Episode
+from vmagent_marl.sim.simulator import Episode, Simulator
 from vmagent_marl.trace import NEVER, Trace
 
 HUGE = 1_000_000_001  # two such nodes still fit int32
@@ -58,6 +58,19 @@ class World:
     again: list[Episode]  # what they play once they have ended
     length: int | None
     seconds: int | None
+
+    def simulator(self) -> Simulator:
+        """At the first request of the episodes."""
+        simulator = Simulator(
+            self.rules,
+            self.trace,
+            batch=len(self.episodes),
+            length=self.length,
+            seconds=self.seconds,
+        )
+        simulator.reset(dict(enumerate(self.episodes)))
+        return simulator
+
     tape: list[int]  # answers, see `answers`
 
 

@@ -75,22 +75,10 @@ class Members:
         return np.stack(found)
 
 
-def simulator_of(world: World) -> Simulator:
-    simulator = Simulator(
-        world.rules,
-        world.trace,
-        batch=len(world.episodes),
-        length=world.length,
-        seconds=world.seconds,
-    )
-    simulator.reset(dict(enumerate(world.episodes)))
-    return simulator
-
-
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.sampled_from(KINDS), st.integers(0, 2**32 - 1))
 def test_the_kernel_takes_what_torch_values_most(world: World, kind: str, seed: int) -> None:
-    simulator = simulator_of(world)
+    simulator = world.simulator()
     assume(simulator.layout.summaries != FULL)
     members = Members(simulator.layout, kind, 2, seed)
     who = np.arange(simulator.batch) % 2
@@ -109,7 +97,7 @@ def test_the_kernel_takes_what_torch_values_most(world: World, kind: str, seed: 
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.sampled_from(KINDS), st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_playing_out_is_step_after_step(world: World, kind: str, seed: int, threads: int) -> None:
-    stepped, played = simulator_of(world), simulator_of(world)
+    stepped, played = world.simulator(), world.simulator()
     assume(stepped.layout.summaries != FULL)
     members = Members(stepped.layout, kind, 3, seed)
     who = np.arange(stepped.batch) % 3

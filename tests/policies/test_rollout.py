@@ -26,19 +26,6 @@ heuristics = st.builds(
 NOT_COMPARED = {"most_free", "own_reward", "reward", "team_reward", "outcome"}
 
 
-def simulator_of(world: World) -> Simulator:
-    """A simulator at the first request of the world's episodes, with room for few VMs at first."""
-    simulator = Simulator(
-        world.rules,
-        world.trace,
-        batch=len(world.episodes),
-        length=world.length,
-        seconds=world.seconds,
-    )
-    simulator.reset(dict(enumerate(world.episodes)))
-    return simulator
-
-
 def step_through(simulator: Simulator, heuristic: Heuristic, tape: Tape) -> None:
     """The obvious way to write the tape."""
     tape.observations[:, 0], tape.masks[:, 0] = simulator.observation, simulator.mask
@@ -81,7 +68,7 @@ def playable(world: World, heuristic: Heuristic) -> Heuristic:
 @settings(deadline=None, max_examples=150, derandomize=True)
 def test_a_rollout_is_step_after_step(world: World, heuristic: Heuristic) -> None:
     heuristic = playable(world, heuristic)
-    stepped, rolled = simulator_of(world), simulator_of(world)
+    stepped, rolled = world.simulator(), world.simulator()
     batch, every = len(world.episodes), np.arange(len(world.episodes))
     wanted, counted = blank_tape(stepped.layout, batch, 200), blank_tape(stepped.layout, batch)
     step_through(stepped, heuristic, wanted)
@@ -96,7 +83,7 @@ def test_a_rollout_is_step_after_step(world: World, heuristic: Heuristic) -> Non
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_the_tape_holds_what_every_step_was(world: World, heuristic: Heuristic) -> None:
     heuristic = playable(world, heuristic)
-    stepped, rolled = simulator_of(world), simulator_of(world)
+    stepped, rolled = world.simulator(), world.simulator()
     batch, every = len(world.episodes), np.arange(len(world.episodes))
     wanted, tape = blank_tape(stepped.layout, batch, 200), blank_tape(stepped.layout, batch, 3)
     step_through(stepped, heuristic, wanted)

@@ -46,6 +46,17 @@ class Training:
     hints: int = 0  # the layout's, which older checkpoints have not
     epsilon: float | None = None  # random answers at this step of a run; None: it is not of one
 
+    @classmethod
+    def on(cls, layout: ObservationLayout, **told: Any) -> Training:
+        """Of a policy that plays this layout; `told`: the other fields."""
+        return cls(
+            clusters=layout.clusters,
+            servers=layout.servers,
+            summaries=layout.summaries,
+            hints=layout.hints,
+            **told,
+        )
+
     @property
     def layout(self) -> ObservationLayout:
         """Where what stands in the observations that it reads."""

@@ -115,7 +115,7 @@ def _trained(published: Published) -> str:
         [
             "## How it was trained",
             "",
-            "On one thread of a CPU; what is not named has this version's defaults.",
+            "On a CPU; what is not named has this version's defaults.",
             "",
             "```sh",
             *lines,

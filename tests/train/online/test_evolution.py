@@ -198,6 +198,7 @@ def test_ranks_are_of_the_order_alone() -> None:
         ({"reward": "own"}, "reward: own: es judges members"),
         ({"reward_scale": 2.0}, "reward_scale: 2.0: es judges members"),
         ({"device": "cuda"}, "device: cuda: es plays on the CPU"),
+        ({"device": "auto"}, "device: auto: es plays on the CPU"),
         ({"set": ("summaries=full",)}, "summaries: es reads no full ones"),
     ],
 )

@@ -103,14 +103,10 @@ def check_hidden(hidden: Sequence[int]) -> None:
 def training_of(data: Recorded, *, algorithm: str, gamma: float | None) -> Training:
     """What a checkpoint says of a policy that learned from these data."""
     scenario = scenario_from(data.scenario, where=data.dataset[0])
-    layout = layout_of(scenario.rules())
-    return Training(
+    return Training.on(
+        layout_of(scenario.rules()),
         algorithm=algorithm,
         scenario=scenario.as_dict(),
-        clusters=layout.clusters,
-        servers=layout.servers,
-        summaries=layout.summaries,
-        hints=layout.hints,
         gamma=gamma,
         dataset=data.dataset,
     )

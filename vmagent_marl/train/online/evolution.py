@@ -5,8 +5,8 @@ their ends inside the simulator's kernel, and the parameters move to where the b
 (Salimans, Ho, Chen, Sidor & Sutskever 2017, arXiv 1703.03864; natural evolution strategies:
 Wierstra et al., JMLR 2014). There is no critic, no discount and no credit to assign to single
 answers: what counts is what the whole region earned. So it learns what a team should do, and suits
-a simulator that plays half a million requests a second by networks, and figures that a few thousand
-answers change by little.
+a simulator that plays hundreds of thousands of requests a second by networks, and figures that a
+few thousand answers change by little.
 
 What acts is the running mean of the parameters over the last ten generations or so (Polyak &
 Juditsky, SIAM J. Control Optim. 30, 1992).
@@ -74,7 +74,6 @@ class ES(ActorSettings):
     """Steps between validations."""
     validation_episodes: int = 64
     """Episodes that a validation plays; the best checkpoint is kept."""
-
     device: str = "cpu"
     """The population plays on the CPU, and what it learns by is small."""
 
@@ -101,7 +100,7 @@ class ES(ActorSettings):
                     f"{name}: {getattr(self, name)}: es judges members by what the team earns in "
                     f"whole episodes: leave it {only}"
                 )
-        if self.device not in ("cpu", "auto"):
+        if self.device != "cpu":  # a stage on a GPU would teach a network that is not there
             raise SettingError(f"device: {self.device}: es plays on the CPU: leave it cpu")
 
     @property

@@ -90,14 +90,10 @@ class _Run:
             device=find_device(settings.device),
         )
         self.stage, self.learner = stage, make(settings, stage)
-        layout = stage.layout
-        self.training = Training(
+        self.training = Training.on(
+            stage.layout,
             algorithm=algorithm,
             scenario=scenario.as_dict(),
-            clusters=layout.clusters,
-            servers=layout.servers,
-            summaries=layout.summaries,
-            hints=layout.hints,
             gamma=settings.gamma,
         )
         self.begun = (folder / "resume.pt").exists()
