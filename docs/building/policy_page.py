@@ -32,6 +32,7 @@ PASSING = {
     "pass-unless-cheapest-or-last": "passing.cheaper_comes",
     "pass-if-it-would-open-a-server": "passing.opens_before_last",
     "least-loaded": "passing.emptier_comes",
+    "central-by-summaries": "passing.likely_better_elsewhere",
     "central": "passing.better_elsewhere",
 }
 NOTATION = """In the formulas: i is cpu or memory; c(i) a node's capacity, free(i) what is free

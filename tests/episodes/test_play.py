@@ -48,7 +48,9 @@ def test_each_episode_comes_out_as_when_played_alone(scenario: Scenario, policy:
     assert play(scenario, make_policy(policy), chosen) == alone
 
 
-@pytest.mark.parametrize("policy", ["cheapest-first", "least-loaded", "central"])
+@pytest.mark.parametrize(
+    "policy", ["cheapest-first", "least-loaded", "central-by-summaries", "central"]
+)
 @pytest.mark.parametrize("every", [0, 3600])
 def test_what_clusters_know_of_each_other_is_as_fresh_as_when_played_alone(
     policy: str, every: int

@@ -134,6 +134,15 @@ def slow_pass(rule, sim, b, k, slot):
     if rule == "least-loaded":
         free = state.published[b, :, :2].min(axis=1)
         return any(free[j] > free[k] for j in later)
+    if rule == "central-by-summaries":
+        size = 2 * sim.rules.node * sim.rules.servers[:, None]
+        published = state.published[b].astype(float)
+        wanted = 4 * sim.feed.total[state.clock[b, ROW]]
+        likely = (published[:, :2] * size >= wanted).all(axis=1)
+        joins = ((published[:, :2] - published[:, 2:]) * size >= wanted).all(axis=1)
+        if is_empty(sim, b, k, slot // 2):
+            return any(joins[j] or (likely[j] and power[j] < power[k]) for j in later)
+        return any(joins[j] and power[j] < power[k] for j in later)
     assert rule == "central"
     costs = {}
     for position, j in enumerate(chain):

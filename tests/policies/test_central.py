@@ -1,11 +1,13 @@
-"""The greedy rule that sees everything: a reference, and no rule that clusters can follow."""
+"""The greedy rule that sees everything: a reference; and what clusters can follow of it."""
+
+import numpy as np
 
 from vmagent_marl.episodes.collecting.reference import reference_scores
 from vmagent_marl.evaluation import evaluate
 from vmagent_marl.policies import make_policy, policy_names
 from vmagent_marl.scenario import load_scenario
 from vmagent_marl.sim import Episode
-from vmagent_marl.sim.state import ROW
+from vmagent_marl.sim.state import HOME, ROW
 
 
 def test_a_cluster_that_is_down_is_nobodys_choice():
@@ -61,3 +63,38 @@ def test_it_avoids_opening_servers_then_dear_power_then_hops():
     # 0: all would open, the nearest of the cheap; 1, 2: that server is in use and fits still;
     # 3, whose home is the dear one: it does not fit there any more, and the other cheap one opens
     assert taken == [1, 1, 1, 2]
+
+
+def test_by_summaries_it_goes_where_four_of_the_size_would_fit_in_one_piece():
+    """One server of 80 vCPU each: the dear home passes what the cheap one likely takes."""
+    day = 86_400
+    small, large = [day, 10, 10], [day, 16, 10]
+    requests = {"requests": [[second, *vm] for second, vm in enumerate([small, small, large])]}
+    scenario = load_scenario(
+        "region-prices",
+        trace=requests,
+        clusters=2,
+        servers=1,
+        node_cpu=40,
+        power=[0.5, 0.2],
+        tries=2,
+        home="random",
+        horizon=None,
+    )
+    taken = {}
+    for rule in ("central+first-fit", "central-by-summaries+first-fit"):
+        sim = scenario.simulator(batch=64)
+        sim.reset({b: Episode(0, number=b) for b in range(sim.batch)})
+        policy, homes, takers = make_policy(rule), [], []
+        while sim.running.any():
+            homes.append(sim.state.clock[:, HOME].copy())
+            sim.step(policy.act(sim, sim.keys())[0])
+            takers.append(sim.state.effective.argmin(axis=1))
+        taken[rule] = np.array(homes), np.array(takers)
+    _, by_sight = taken["central+first-fit"]
+    homes, by_summaries = taken["central-by-summaries+first-fit"]
+    assert (by_sight == 1).all()
+    # the first two are small: 40 of 80, then 40 of 70 free, at the cheap cluster; then 64 of 60
+    assert (by_summaries[:2] == 1).all()
+    assert (by_summaries[2] == homes[2]).all()
+    assert set(homes[2].tolist()) == {0, 1}

@@ -196,7 +196,7 @@ def test_names():
         )
     assert "cheapest-first" not in policy_names(load_scenario("recovering"))
     silent = policy_names(load_scenario("region-prices", summaries="none"))
-    assert not {"cheapest-first", "least-loaded"} & set(silent)
+    assert not {"cheapest-first", "least-loaded", "central-by-summaries"} & set(silent)
     assert {"central", "pass-if-it-would-open-a-server"} <= set(silent)
     assert make_policy("central").needs == "everything"
     for missing in ("random-used-first", "server-best-fit-used-first"):

@@ -21,7 +21,7 @@ DOT_PRODUCT, FRAGMENTATION, SLOT_PRESERVING, NILAS, RELEASE_FIT = range(7, 12)
 # rules to which an empty server is the last choice anyway, server best fit and dot product.
 USED_FIRST = 1 << 10
 ACCEPT_ALWAYS, CHEAPEST_FIRST, PASS_UNLESS_CHEAPEST = range(3)
-PASS_IF_OPENING, LEAST_LOADED, CENTRAL = range(3, 6)
+PASS_IF_OPENING, LEAST_LOADED, CENTRAL_BY_SUMMARIES, CENTRAL = range(3, 7)
 Rule = tuple[int, int, float]  # what packs, what passes, and the share of random answers
 
 
@@ -131,6 +131,8 @@ def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int,
         return passing.opens_before_last(rules, state, b, k, slot)
     if rule == LEAST_LOADED:
         return passing.emptier_comes(rules, state, b, k)
+    if rule == CENTRAL_BY_SUMMARIES:
+        return passing.likely_better_elsewhere(rules, feed, state, b, k, slot)
     if rule == CENTRAL:
         return passing.better_elsewhere(rules, feed, state, b, k)
     return False
@@ -139,5 +141,5 @@ def pass_over(rules: Rules, feed: Feed, state: State, b: int, k: int, slot: int,
 @part
 def reads_fresh_summaries(rules: Rules, rule: Rule) -> bool:
     """Whether a heuristic reads summaries, and they have to be of this very moment."""
-    reads = rule[1] == CHEAPEST_FIRST or rule[1] == LEAST_LOADED
+    reads = rule[1] in (CHEAPEST_FIRST, LEAST_LOADED, CENTRAL_BY_SUMMARIES)
     return reads and rules.summaries != NO_SUMMARIES and rules.summary_every == 0

@@ -13,6 +13,7 @@ from vmagent_marl.policies.choosing import (
     BALANCE_FIT,
     BEST_FIT,
     CENTRAL,
+    CENTRAL_BY_SUMMARIES,
     CHEAPEST_FIRST,
     DOT_PRODUCT,
     FIRST_FIT,
@@ -63,6 +64,7 @@ PASSING = {
     "pass-unless-cheapest-or-last": PASS_UNLESS_CHEAPEST,
     "pass-if-it-would-open-a-server": PASS_IF_OPENING,
     "least-loaded": LEAST_LOADED,
+    "central-by-summaries": CENTRAL_BY_SUMMARIES,
     "central": CENTRAL,
 }
 unpack = unpacker(Rules, Feed, State)
@@ -70,6 +72,7 @@ HINTED = (NILAS, RELEASE_FIT)
 NEEDS: dict[int, Needs] = {
     CHEAPEST_FIRST: "summaries",
     LEAST_LOADED: "summaries",
+    CENTRAL_BY_SUMMARIES: "summaries",
     CENTRAL: "everything",
 }
 

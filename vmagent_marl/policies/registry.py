@@ -42,6 +42,7 @@ ABOUT = {
     "pass-unless-cheapest-or-last": "many clusters: pass to any cheaper cluster",
     "pass-if-it-would-open-a-server": "many clusters: pass unless a server in use fits, or last",
     "least-loaded": "many clusters: pass to a cluster that published a larger free share",
+    "central-by-summaries": "many clusters: what central would do, as far as summaries tell",
     "central": "many clusters: who need open no server, then cheapest; sees all: a reference",
 }
 DEFAULT_PACKING = "server-best-fit"  # the strongest simple packer on the real month

@@ -23,6 +23,7 @@ from vmagent_marl.sim.state import (
     CHANGE,
     DOWN,
     DUE,
+    EMPTY_SERVERS,
     EVENT,
     FIRST,
     GONE,
@@ -190,7 +191,7 @@ def publish(rules: Rules, state: State, b: int) -> None:
             free = room - state.level[b, k, USED_CPU + resource]
             state.published[b, k, resource] = free / room if takes and room > 0 else 0.0
         empty = serving - state.level[b, k, ACTIVE]
-        state.published[b, k, 2] = empty / serving if takes and serving > 0 else 0.0
+        state.published[b, k, EMPTY_SERVERS] = empty / serving if takes and serving > 0 else 0.0
         if rules.summaries == FULL:
             for i in range((SERVER + 1) * state.in_service.shape[2]):
                 state.published_servers[b, k, i] = state.observation[b, k, i]

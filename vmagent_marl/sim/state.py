@@ -50,6 +50,8 @@ RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
 Number = TypeVar("Number", bound=np.generic)
 
+EMPTY_SERVERS = 2  # column of `published`, behind the free shares of CPU and MEMORY
+
 # columns of `level` and of `moment`
 (
     USED_CPU,  # milli-vCPU
