@@ -8,8 +8,8 @@ answers: what counts is what the whole region earned. So it learns what a team s
 a simulator that plays hundreds of thousands of requests a second by networks, and figures that a
 few thousand answers change by little.
 
-What acts is the running mean of the parameters over the last ten generations or so (Polyak &
-Juditsky, SIAM J. Control Optim. 30, 1992).
+What acts is the running mean of the parameters over the last fifty generations or so (Polyak &
+Juditsky, SIAM J. Control Optim. 30, 1992): a generation's step is mostly noise.
 
 Differences from the paper:
 - all members play the same episodes (common random numbers), so that what the trace brings is the
@@ -44,7 +44,7 @@ from vmagent_marl.train.online.learner import ActorSettings
 from vmagent_marl.train.online.stage import Stage
 from vmagent_marl.train.optimizing import adam, anneal
 
-KEPT = 0.9  # of the mean of what was before, a generation
+KEPT = 0.98  # of the mean of what was before, a generation
 PERTURBATION = 1  # a key of draws, apart from those that place episodes
 
 
