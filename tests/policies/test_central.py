@@ -65,14 +65,25 @@ def test_it_avoids_opening_servers_then_dear_power_then_hops():
     assert taken == [1, 1, 1, 2]
 
 
-def test_by_summaries_it_goes_where_four_of_the_size_would_fit_in_one_piece():
+def homes_and_takers(scenario, rule):
+    """(requests, 64) each: whom VMs were offered to first, and who took them."""
+    sim = scenario.simulator(batch=64)
+    sim.reset({b: Episode(0, number=b) for b in range(sim.batch)})
+    policy, homes, takers = make_policy(rule), [], []
+    while sim.running.any():
+        homes.append(sim.state.clock[:, HOME].copy())
+        sim.step(policy.act(sim, sim.keys())[0])
+        takers.append(sim.state.effective.argmin(axis=1))
+    return np.array(homes), np.array(takers)
+
+
+def test_by_summaries_it_asks_for_room_for_four():
     """One server of 80 vCPU each: the dear home passes what the cheap one likely takes."""
     day = 86_400
     small, large = [day, 10, 10], [day, 16, 10]
-    requests = {"requests": [[second, *vm] for second, vm in enumerate([small, small, large])]}
     scenario = load_scenario(
         "region-prices",
-        trace=requests,
+        trace={"requests": [[second, *vm] for second, vm in enumerate([small, small, large])]},
         clusters=2,
         servers=1,
         node_cpu=40,
@@ -81,18 +92,8 @@ def test_by_summaries_it_goes_where_four_of_the_size_would_fit_in_one_piece():
         home="random",
         horizon=None,
     )
-    taken = {}
-    for rule in ("central+first-fit", "central-by-summaries+first-fit"):
-        sim = scenario.simulator(batch=64)
-        sim.reset({b: Episode(0, number=b) for b in range(sim.batch)})
-        policy, homes, takers = make_policy(rule), [], []
-        while sim.running.any():
-            homes.append(sim.state.clock[:, HOME].copy())
-            sim.step(policy.act(sim, sim.keys())[0])
-            takers.append(sim.state.effective.argmin(axis=1))
-        taken[rule] = np.array(homes), np.array(takers)
-    _, by_sight = taken["central+first-fit"]
-    homes, by_summaries = taken["central-by-summaries+first-fit"]
+    _, by_sight = homes_and_takers(scenario, "central+first-fit")
+    homes, by_summaries = homes_and_takers(scenario, "central-by-summaries+first-fit")
     assert (by_sight == 1).all()
     # the first two are small: 40 of 80, then 40 of 70 free, at the cheap cluster; then 64 of 60
     assert (by_summaries[:2] == 1).all()
