@@ -120,26 +120,23 @@ def slow_pass(rule, sim, b, k, slot):
     home = state.clock[b, HOME]
     chain = [int(home + position) % clusters for position in range(sim.rules.tries)]
     later = chain[chain.index(k) + 1 :]
+    total = sim.feed.total[state.clock[b, ROW]]
+    size = 2 * sim.rules.node * sim.rules.servers[:, None]
+    published = state.published[b].astype(float)
+    free, empty = published[:, :2], published[:, 2:]
     if rule == "accept-always":
         return False
     if rule == "cheapest-first":
-        total = sim.feed.total[state.clock[b, ROW]]
-        size = 2 * sim.rules.node * sim.rules.servers[:, None]
-        room = state.published[b].astype(float)[:, :2] * size
-        return any(power[j] < power[k] and (room[j] >= total).all() for j in later)
+        return any(power[j] < power[k] and (free[j] * size[j] >= total).all() for j in later)
     if rule == "pass-unless-cheapest-or-last":
         return any(power[j] < power[k] for j in later)
     if rule == "pass-if-it-would-open-a-server":
         return is_empty(sim, b, k, slot // 2) and bool(later)
     if rule == "least-loaded":
-        free = state.published[b, :, :2].min(axis=1)
-        return any(free[j] > free[k] for j in later)
+        return any(free[j].min() > free[k].min() for j in later)
     if rule == "central-by-summaries":
-        size = 2 * sim.rules.node * sim.rules.servers[:, None]
-        published = state.published[b].astype(float)
-        wanted = 4 * sim.feed.total[state.clock[b, ROW]]
-        likely = (published[:, :2] * size >= wanted).all(axis=1)
-        joins = ((published[:, :2] - published[:, 2:]) * size >= wanted).all(axis=1)
+        likely = (free * size >= 4 * total).all(axis=1)
+        joins = ((free - empty) * size >= 4 * total).all(axis=1)
         if is_empty(sim, b, k, slot // 2):
             return any(joins[j] or (likely[j] and power[j] < power[k]) for j in later)
         return any(joins[j] and power[j] < power[k] for j in later)
