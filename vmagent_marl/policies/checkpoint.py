@@ -48,9 +48,8 @@ def load_policy(path: Path) -> NetworkPolicy:
     if content.get("format") != FORMAT:
         raise PolicyError(f"{path}: is no {FORMAT!r}: give a policy.pt that a learner here wrote")
     try:
-        sizes = content["network"]
         with torch.random.fork_rng(devices=[]):  # the parameters are drawn before they are loaded
-            network = new_network(NetworkShape(**{**sizes, "hidden": tuple(sizes["hidden"])}))
+            network = new_network(NetworkShape.of(content["network"]))
         network.load_state_dict(content["weights"])
         plain = content["training"]
         training = Training(**{**plain, "dataset": tuple(plain["dataset"])})

@@ -119,9 +119,9 @@ def answer(weights: Weights, p: int, work: Workspace, seen: Float32, legal: Int8
 
     Of an observation and its mask. Where no value is a number it is the lowest legal action.
     """
-    first, second = _first_legal(legal, 0), -1
+    first, second = first_legal(legal, 0), -1
     if first >= 0:
-        second = _first_legal(legal, first + 1)
+        second = first_legal(legal, first + 1)
     if second < 0:
         return first
     pass_on = legal.size - 1
@@ -141,7 +141,7 @@ def answer(weights: Weights, p: int, work: Workspace, seen: Float32, legal: Int8
 
 
 @part
-def _first_legal(legal: Int8, begin: int) -> int:
+def first_legal(legal: Int8, begin: int) -> int:
     """The lowest legal action from this one on, or -1."""
     for action in range(begin, legal.size):
         if legal[action]:
@@ -169,7 +169,7 @@ def _embed(weights: Weights, p: int, work: Workspace, seen: Float32, servers: in
     serving_slots = ZERO
     for slot in range(NODES * servers):
         features, embedding = work.features[slot], work.slots[slot]
-        _describe(features, weights, work.common, seen, slot, servers)
+        describe(features, work.common, seen, slot, servers, weights.numbered, weights.hints)
         _fill(embedding, base)
         _feed(embedding, features, weights.slot[p])
         serving = features[0]
@@ -183,14 +183,20 @@ def _embed(weights: Weights, p: int, work: Workspace, seen: Float32, servers: in
 
 
 @part
-def _describe(
-    features: Float32, weights: Weights, common: Float32, seen: Float32, slot: int, servers: int
+def describe(
+    features: Float32,
+    request: Float32,
+    seen: Float32,
+    slot: int,
+    servers: int,
+    numbered: bool,
+    hints: int,
 ) -> None:
     """The features of a slot, in the order of `server_network.slot_features`."""
     server, first = slot // NODES, SERVER * (slot // NODES)
     node = first + SERVER // NODES * (slot % NODES)
     other = first + SERVER // NODES * (1 - slot % NODES)
-    cpu, memory, halved = common[0], common[1], common[2]
+    cpu, memory, halved = request[0], request[1], request[2]
     shares = features[SHARES:SLOT]
     shares[0], shares[1] = seen[node], seen[node + 1]
     shares[2], shares[3] = seen[other], seen[other + 1]
@@ -206,9 +212,9 @@ def _describe(
     node_share, other_share = features[SCARCE], features[SCARCE + 1]
     features[2] = ONE if node_share >= full and other_share >= full else ZERO
     features[3] = node_share + other_share
-    if weights.numbered:
+    if numbered:
         features[SLOT] = np.float32(server) / np.float32(servers)
-    if weights.hints:
+    if hints:
         features[features.size - 1] = seen[seen.size - servers + server]
 
 

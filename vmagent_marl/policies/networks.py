@@ -14,8 +14,13 @@ ILLEGAL = -1e9
 one-hot vectors, which turn an infinity into NaN."""
 
 
-Kind = Literal["flat", "servers", "numbered"]
-"""Plain layers; the same for every server, see `ServerNetwork`; that, and told its number."""
+Kind = Literal["flat", "servers", "numbered", "slots"]
+"""Plain layers; the same for every server, see `ServerNetwork`; that, and told its number; linear,
+of the room that is left for each type of VM, see `SlotValueNetwork`."""
+
+VMType = tuple[float, float, bool]
+"""Shares of a node's cpu and memory that it takes on each node where it is, and whether that is
+both nodes of a server."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class NetworkShape:
     kind: Kind = "flat"
     hints: int = 0  # 1 where the layout tells when servers are foretold to be empty
     flexibility: float | None = None  # of a `ConstrainedNetwork`; None: any legal action may win
+    types: tuple[VMType, ...] = ()  # whose room a `SlotValueNetwork` counts
 
     @property
     def over_servers(self) -> bool:
@@ -41,11 +47,23 @@ class NetworkShape:
         return self.observation + self.identities
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, from which `NetworkShape(**plain)` makes an equal shape."""
-        plain = {**asdict(self), "hidden": list(self.hidden)}
+        """Plain values, from which `of` makes an equal shape."""
+        plain = {
+            **asdict(self),
+            "hidden": list(self.hidden),
+            "types": [list(each) for each in self.types],
+        }
         if self.flexibility is None:  # as it was before there was one: equal networks, equal bytes
             plain.pop("flexibility")
+        if not self.types:
+            plain.pop("types")
         return plain
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> NetworkShape:
+        """What `as_dict` made. Raises `TypeError` and `LookupError` for anything else."""
+        types = tuple(map(tuple, plain.get("types", ())))
+        return cls(**{**plain, "hidden": tuple(plain["hidden"]), "types": types})
 
 
 class Network(nn.Module):

@@ -8,10 +8,18 @@ from torch import nn
 
 from vmagent_marl.errors import PolicyError
 from vmagent_marl.policies.constrained_network import ConstrainedNetwork
-from vmagent_marl.policies.networks import FlatNetwork, Kind, Network, NetworkShape, flat_body
+from vmagent_marl.policies.networks import (
+    FlatNetwork,
+    Kind,
+    Network,
+    NetworkShape,
+    VMType,
+    flat_body,
+)
 from vmagent_marl.policies.server_network import ServerCritic, ServerNetwork
-from vmagent_marl.sim import ObservationLayout
-from vmagent_marl.sim.rules import FULL
+from vmagent_marl.policies.slot_values import SlotValueNetwork
+from vmagent_marl.sim import ObservationLayout, Simulator
+from vmagent_marl.sim.rules import CPU, FULL, HALVED_WEIGHT, MEMORY, PLAIN_WEIGHT
 
 
 def network_shape(
@@ -30,11 +38,28 @@ def network_shape(
     )
 
 
+def slot_value_shape(simulator: Simulator) -> NetworkShape:
+    """Of a `SlotValueNetwork` for the trace's most frequent types, packing one cluster."""
+    shape = network_shape(simulator.layout, hidden=(), kind="slots")
+    return replace(shape, types=vm_types(simulator))
+
+
+def vm_types(simulator: Simulator) -> tuple[VMType, ...]:
+    """The most frequent types of the trace's VMs, by the nodes of the first cluster."""
+    mix = simulator.feed.mix
+    weighs = mix[PLAIN_WEIGHT] + mix[HALVED_WEIGHT] > 0
+    shares = mix[[CPU, MEMORY]][:, weighs] / simulator.rules.node[0][:, None]
+    halved = mix[HALVED_WEIGHT, weighs] > 0
+    return tuple(zip(*shares.tolist(), halved.tolist(), strict=True))
+
+
 def new_network(shape: NetworkShape) -> Network:
     """A network of this shape, whose first parameters are drawn."""
     if shape.flexibility is not None:
         alone = replace(shape, flexibility=None)
         return ConstrainedNetwork(new_network(alone), new_network(alone), shape.flexibility)
+    if shape.kind == "slots":
+        return SlotValueNetwork(shape)
     return ServerNetwork(shape) if shape.over_servers else FlatNetwork(shape)
 
 

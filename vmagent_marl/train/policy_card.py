@@ -59,7 +59,9 @@ def _is(published: Published) -> Iterator[tuple[str, str]]:
     plays = f"{training.clusters} x {training.servers} servers"
     if shape.over_servers:
         plays += ", and clusters of any other number of servers"
-    hidden = " x ".join(map(str, shape.hidden))
+    size = f"hidden {' x '.join(map(str, shape.hidden))}"
+    if shape.types:
+        size = f"{len(shape.types)} types of VM"
     parameters = sum(weights.numel() for weights in policy.network.parameters())
     yield (
         "scenario",
@@ -67,7 +69,7 @@ def _is(published: Published) -> Iterator[tuple[str, str]]:
     )
     yield "plays", plays
     yield "algorithm", training.algorithm
-    yield "network", f"`{shape.kind}`, hidden {hidden}, {parameters:,} parameters"
+    yield "network", f"`{shape.kind}`, {size}, {parameters:,} parameters"
     yield "learned from", _learned_from(published)
     yield "seed", str(published.config.get("seed"))
     yield "steps", f"{chosen.steps:,}; this is the checkpoint of step {chosen.step:,}"

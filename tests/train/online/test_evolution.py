@@ -83,6 +83,20 @@ def test_one_cluster_learns_to_keep_one_server_awake(network: Any) -> None:
     assert earned(learner, scenario) == pytest.approx(best)
 
 
+def test_slot_values_learn_to_keep_one_server_awake() -> None:
+    """They begin as server best fit, which does; so here they begin as its opposite."""
+    scenario = game()
+    best = Validation(scenario, episodes=16).score(make_policy("first-fit")).mean_return
+    learner = learner_on(scenario, network="slots", seed=3)
+    with torch.no_grad():
+        dict(learner.network.named_parameters())["direct.weight"].mul_(-1.0)
+    before = earned(learner, scenario)
+    for _ in range(60):
+        learner.advance()
+    assert before < best - 0.1
+    assert earned(learner, scenario) == pytest.approx(best)
+
+
 def test_a_region_learns_to_pass_to_the_cheapest() -> None:
     """The cheapest cluster has room for all, on one server."""
     validation = Validation(REGION, episodes=16)
@@ -94,11 +108,14 @@ def test_a_region_learns_to_pass_to_the_cheapest() -> None:
     assert earned(learner, REGION) == pytest.approx(best)
 
 
-@pytest.mark.parametrize("scenario", [small(), small_region()])
-def test_every_parameter_moves_and_the_seed_decides_where(scenario: Scenario) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "network"),
+    [(small(), "servers"), (small(), "slots"), (small_region(), "servers")],
+)
+def test_every_parameter_moves_and_the_seed_decides_where(scenario: Scenario, network: Any) -> None:
     ends = []
     for seed in (1, 1, 2):
-        learner = learner_on(scenario, seed=seed)
+        learner = learner_on(scenario, seed=seed, network=network)
         before = weights(learner.network)
         for _ in range(2):
             figures = learner.advance()
@@ -112,12 +129,13 @@ def test_every_parameter_moves_and_the_seed_decides_where(scenario: Scenario) ->
     assert not equal(ends[0], ends[2])
 
 
-def test_it_goes_on_from_what_was_kept() -> None:
-    whole = learner_on(small_region())
+@pytest.mark.parametrize(("scenario", "network"), [(small_region(), "servers"), (small(), "slots")])
+def test_it_goes_on_from_what_was_kept(scenario: Scenario, network: Any) -> None:
+    whole = learner_on(scenario, network=network)
     for _ in range(2):
         whole.advance()
     kept = copy.deepcopy(whole.state_dict())
-    resumed = learner_on(small_region(), seed=0)
+    resumed = learner_on(scenario, network=network, seed=0)
     resumed.load_state_dict(kept)
     for learner in (whole, resumed):
         learner.advance()
@@ -193,7 +211,8 @@ def test_ranks_are_of_the_order_alone() -> None:
         ({"population": 32}, "batch: 48 environments are no whole number of episodes for each"),
         ({"sigma": 0.0}, "sigma: 0.0 is no deviation"),
         ({"sigma": math.inf}, "sigma: inf is no deviation"),
-        ({"network": "flat"}, "network: flat: es plays by `servers` or `numbered`"),
+        ({"network": "flat"}, "network: flat: this agent learns no such network"),
+        ({"network": "slots"}, "network: slots: it chooses within one cluster"),
         ({"gamma": 0.9}, "gamma: 0.9: es judges members by what the team earns"),
         ({"reward": "own"}, "reward: own: es judges members"),
         ({"reward_scale": 2.0}, "reward_scale: 2.0: es judges members"),
@@ -208,6 +227,24 @@ def test_what_it_cannot_do_is_refused(fields: dict[str, Any], message: str, tmp_
     with pytest.raises(SettingError, match=f"^{message}"):
         train_agent("es", settings, tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_slot_values_begin_from_those_of_the_same_types_alone(tmp_path: Path) -> None:
+    """Those of other VMs have tables of the same sizes."""
+    few = dataclasses.replace(
+        FEW, network="slots", steps=1, validate_every=1, validation_episodes=2, imitate_steps=200
+    )
+    file = on_disk(game(), tmp_path / "scenarios")
+    taught = dataclasses.replace(few, scenario=file, imitate="first-fit")
+    first = train_agent("es", taught, tmp_path / "first", progress=False)
+    again = dataclasses.replace(few, scenario=file, init=str(first))
+    train_agent("es", again, tmp_path / "again", progress=False)
+    assert load_policy(tmp_path / "again" / "last.pt").network.shape.kind == "slots"
+    requests = [[*row[:2], 2 * row[2], row[3]] for row in REQUESTS]
+    other = game(trace={"requests": requests, "repeat": 60, "every": 1500})
+    file = on_disk(other, tmp_path / "others")
+    with pytest.raises(PolicyError, match=r"^init: .* its network \(slots, .* types of VM, .* is"):
+        train_agent("es", dataclasses.replace(again, scenario=file), tmp_path / "x", progress=False)
 
 
 def test_its_checkpoints_hold_plain_tensors_and_are_not_drawn_by(tmp_path: Path) -> None:

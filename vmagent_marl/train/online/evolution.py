@@ -18,14 +18,14 @@ Differences from the paper:
 - Adam's rate falls; no weight decay, and no noise on the answers.
 
 From parameters that were only just drawn it finds what a first step can tell, and no more: give it
-a heuristic to begin with (`imitate`).
+a heuristic to begin with (`imitate`), or a network that begins as one (`slots`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,10 +34,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from vmagent_marl.errors import SettingError
-from vmagent_marl.policies.network_kernel import weights_of
-from vmagent_marl.policies.new_networks import network_shape
-from vmagent_marl.policies.population import play_out
-from vmagent_marl.policies.server_network import ServerNetwork
+from vmagent_marl.policies.networks import Kind
+from vmagent_marl.policies.new_networks import network_shape, new_network, slot_value_shape
+from vmagent_marl.policies.population import members_of, play_out
 from vmagent_marl.sim.rules import FULL
 from vmagent_marl.sim.threads import cpus
 from vmagent_marl.train.online.learner import ActorSettings
@@ -52,6 +51,8 @@ PERTURBATION = 1  # a key of draws, apart from those that place episodes
 class ES(ActorSettings):
     """Evolution strategies on whole episodes (Salimans et al. 2017, arXiv 1703.03864)."""
 
+    kinds: ClassVar[tuple[Kind, ...]] = ("servers", "numbered", "slots")
+
     scenario: str = "region-prices"
     """Name on the shelf, or the path of a YAML file."""
     steps: int = 300_000_000
@@ -64,8 +65,12 @@ class ES(ActorSettings):
     """Members of a generation, in pairs on either side of the mean (antithetic)."""
     sigma: float = 0.03
     """How far members are from the mean, the standard deviation of every parameter."""
+    network: Kind = "servers"
+    """`servers`: the same for every server, of any number; `numbered`: that, and told the
+    server's number, as first fit is; `slots`: linear, of the room that is left for each type of
+    VM, for one cluster."""
     hidden: tuple[int, ...] = (16, 16)
-    """Sizes of its hidden layers."""
+    """Sizes of its hidden layers; `slots` has none."""
     learning_rate: float = 0.01
     """Of Adam."""
     gamma: float = 1.0
@@ -92,8 +97,6 @@ class ES(ActorSettings):
             )
         if not 0.0 < self.sigma < math.inf:
             raise SettingError(f"sigma: {self.sigma} is no deviation: give one above 0, e.g. 0.03")
-        if self.network == "flat":
-            raise SettingError("network: flat: es plays by `servers` or `numbered`: give one")
         for name, only in (("gamma", 1.0), ("reward", "team"), ("reward_scale", 1.0)):
             if getattr(self, name) != only:
                 raise SettingError(
@@ -118,10 +121,18 @@ class ESLearner:
             raise SettingError(
                 "summaries: es reads no full ones: give --set summaries=coarse, or another --agent"
             )
+        if settings.network == "slots":
+            if stage.layout.clusters > 1:
+                raise SettingError(
+                    "network: slots: it chooses within one cluster and passes nothing on, and here "
+                    f"are {stage.layout.clusters}: give --network servers or numbered"
+                )
+            shape = slot_value_shape(stage.simulator)
+        else:
+            shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
         self.settings, self.stage = settings, stage
         self.steps = self.generation = 0
-        shape = network_shape(stage.layout, hidden=settings.hidden, kind=settings.network)
-        self.network = ServerNetwork(shape)
+        self.network = new_network(shape)
         self.mean = nn.Parameter(_vector(self.network))  # of the population
         self.optimizer = adam([self.mean], settings.learning_rate)
 
@@ -151,9 +162,9 @@ class ESLearner:
     def _play(self, members: Tensor) -> NDArray[np.float64]:
         """(population,) each member's mean return over the generation's episodes."""
         stage, population = self.stage, self.settings.population
-        weights = weights_of(self.network, members.numpy())
+        networks = members_of(self.network, members.numpy())
         member = np.arange(stage.simulator.batch) % population
-        returns, decided = play_out(stage.simulator, weights, member, threads=cpus())
+        returns, decided = play_out(stage.simulator, networks, member, threads=cpus())
         self.steps += decided
         stage.credit(returns)
         stage.renew()

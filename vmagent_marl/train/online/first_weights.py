@@ -29,14 +29,18 @@ def begin_from(file: str, learner: Learner, acts: bool) -> None:
             "give a checkpoint of a learner of values (discrete CQL, dqn, iql ...), or none"
         )
     try:
+        if given.shape.types != ours.shape.types:
+            raise RuntimeError  # tables for other types of VM
         ours.load_state_dict(given.state_dict())
     except RuntimeError:
         raise PolicyError(
             f"init: {file}: its network ({_told(given.shape)}) is not like this run's "
-            f"({_told(ours.shape)}): give the same --network, --hidden and scenario, or none"
+            f"({_told(ours.shape)}): give the same --network, --hidden, scenario and trace, or none"
         ) from None
 
 
 def _told(shape: NetworkShape) -> str:
-    sizes = " x ".join(map(str, shape.hidden))
-    return f"{shape.kind}, {shape.inputs} inputs, hidden {sizes}, {shape.actions} actions"
+    sizes = f"hidden {' x '.join(map(str, shape.hidden))}"
+    if shape.types:
+        sizes = f"{len(shape.types)} types of VM"
+    return f"{shape.kind}, {shape.inputs} inputs, {sizes}, {shape.actions} actions"

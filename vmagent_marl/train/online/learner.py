@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -17,6 +17,8 @@ Paid = Literal["team", "own", "shared"]
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What all algorithms are told."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("flat", "servers", "numbered")  # of network
 
     scenario: str = "recovering"
     """Name on the shelf, or the path of a YAML file."""
@@ -70,6 +72,11 @@ class Settings:
             raise SettingError(f"reward_scale: {self.reward_scale} is not positive: give 1")
         if not 0.0 <= self.gamma <= 1.0:
             raise SettingError(f"gamma: {self.gamma} is no discount: give 0 to 1")
+        if self.network not in self.kinds:
+            raise SettingError(
+                f"network: {self.network}: this agent learns no such network: give "
+                f"{', '.join(self.kinds[:-1])} or {self.kinds[-1]}"
+            )
         if not self.hidden or min(self.hidden) < 1:
             raise SettingError(f"hidden: {self.hidden} are no sizes: give one or more")
 
