@@ -176,6 +176,9 @@ def test_blocks_follow_the_longest_episode_of_any_policy(scores: Scores) -> None
         ({"profit": 1.0, "wait": 0.0}, "profit share"),
         ({"profit": 1.0, "balance": 0.1}, "return"),
         ({"wait": 1.0}, "wait_s"),
+        ({"wait": 1.0, "wait_hours": 0.1}, "wait_s"),
+        ({"wait_hours": 1.0, "placed": 1.0}, "return"),
+        ({"wait_hours": 1.0}, "wait_s"),
         ({"placed": 1.0}, "return"),
     ],
 )

@@ -148,6 +148,7 @@ class Ledger:
             named["placed"] = Fraction(1)
             named["cpu"] = Fraction(self.vm.request.total[CPU], 1000)
             named["wait"] = exact(-math.log(1 + twin.decision.waited))
+            named["wait_hours"] = Fraction(-twin.decision.waited, HOUR)
         weight = dict(zip(rewards.NAMES, rules.weights, strict=True))
         total = sum((exact(weight[name]) * value for name, value in named.items()), Fraction(0))
         return total - self.homes_that_lost.count(k) * exact(rules.turned_away_cost)

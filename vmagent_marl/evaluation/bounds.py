@@ -65,7 +65,8 @@ def bound_of(scenario: Scenario, trace: Trace, episodes: Sequence[Episode]) -> B
         return Bound("fluid", part, whole)
     if _killing(scenario):
         return None
-    if set(paid) == {"wait"} and scenario.turned_away == "wait" and not scenario.horizon_seconds:
+    of_waits = bool(paid) and set(paid) <= {"wait", "wait_hours"}
+    if of_waits and scenario.turned_away == "wait" and not scenario.horizon_seconds:
         return Bound("pooled queue", tuple(float(pooled_waits(d).sum()) for d in demands), ones)
     counted = set(paid) <= {"placed", "cpu"} and min(paid.values(), default=0.0) > 0.0
     if counted and scenario.turned_away == "end":

@@ -231,4 +231,4 @@ def score_of(scenario: Scenario) -> Score:
     paid = {name for name, weight in scenario.reward.items() if weight}
     if paid == {"profit"}:
         return "profit share"
-    return "wait_s" if paid == {"wait"} else "return"
+    return "wait_s" if paid and paid <= {"wait", "wait_hours"} else "return"

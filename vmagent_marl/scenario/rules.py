@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from vmagent_marl.scenario.scenario import Scenario
     from vmagent_marl.sim import Rules
 
-REWARDS = ("placed", "cpu", "wait", "balance", "profit", "server_hours")  # as the kernel has them
+# As the kernel has them.
+REWARDS = ("placed", "cpu", "wait", "balance", "profit", "server_hours", "wait_hours")
 
 
 def rules_of(scenario: Scenario) -> Rules:

@@ -7,6 +7,7 @@ balance       -(change of the sum over servers of |free cpu of node 0 - of node 
 profit        sum over running VMs of vCPU x price x max(0, 1 - hop cost x position) x hours
               - sum over servers that are not empty of vCPU capacity x power x hours
 server_hours  -(hours of servers that are not empty)
+wait_hours    -(hours it waited)
 
 `profit` and `server_hours` accrue from the request's decision to the next one, departures in
 between integrated exactly.
@@ -21,8 +22,8 @@ from vmagent_marl.sim.rules import CPU, NODES, Rules
 from vmagent_marl.sim.state import ACTIVE, TILT, State, earned, integral
 from vmagent_marl.trace.units import HOUR
 
-NAMES = ("placed", "cpu", "wait", "balance", "profit", "server_hours")
-PLACED, PLACED_CPU, WAITED, BALANCE, PROFIT, SERVER_HOURS = range(len(NAMES))
+NAMES = ("placed", "cpu", "wait", "balance", "profit", "server_hours", "wait_hours")
+PLACED, PLACED_CPU, WAITED, BALANCE, PROFIT, SERVER_HOURS, WAITED_HOURS = range(len(NAMES))
 
 MILLI = 1000.0  # milli-vCPU in a vCPU
 
@@ -37,7 +38,7 @@ def own_reward(
     if placed:
         reward += weights[PLACED] + weights[PLACED_CPU] * cpu / MILLI
         if waited > 0:
-            reward -= weights[WAITED] * math.log1p(waited)
+            reward -= weights[WAITED] * math.log1p(waited) + weights[WAITED_HOURS] * waited / HOUR
     if weights[BALANCE] != 0.0:
         change = state.level[b, k, TILT] - state.tilt_before[b, k]
         reward -= weights[BALANCE] * change / rules.node[k, CPU]

@@ -196,6 +196,15 @@ def test_requests_are_counted_and_returns_told() -> None:
     )
 
 
+def test_no_return_counts_as_less_than_the_floor() -> None:
+    learner = learner_on(small(), floor=1e9)
+    assert learner.advance()["population_return"] == 1e9
+    assert max(learner.stage.returns) < 1e9, "what is told of the run is what it earned"
+    free, below = learner_on(small()), learner_on(small(), floor=-1e9)
+    assert below.advance() == free.advance()
+    assert equal(weights(below.network), weights(free.network))
+
+
 def test_ranks_are_of_the_order_alone() -> None:
     np.testing.assert_allclose(
         centred_ranks(np.array([3.0, -1e9, 7.0, 5.0])), [-1 / 6, -0.5, 0.5, 1 / 6]
@@ -211,6 +220,7 @@ def test_ranks_are_of_the_order_alone() -> None:
         ({"population": 32}, "batch: 48 environments are no whole number of episodes for each"),
         ({"sigma": 0.0}, "sigma: 0.0 is no deviation"),
         ({"sigma": math.inf}, "sigma: inf is no deviation"),
+        ({"floor": -math.inf}, "floor: -inf is no return"),
         ({"network": "flat"}, "network: flat: this agent learns no such network"),
         ({"network": "slots"}, "network: slots: it chooses within one cluster"),
         ({"gamma": 0.9}, "gamma: 0.9: es judges members by what the team earns"),

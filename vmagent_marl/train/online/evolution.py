@@ -73,6 +73,9 @@ class ES(ActorSettings):
     """Sizes of its hidden layers; `slots` has none."""
     learning_rate: float = 0.01
     """Of Adam."""
+    floor: float | None = None
+    """What an episode's return counts as at least, so that a few that are lost under any policy do
+    not decide which members are better."""
     gamma: float = 1.0
     """Whole episodes count, undiscounted: 1."""
     validate_every: int = 15_000_000
@@ -97,6 +100,8 @@ class ES(ActorSettings):
             )
         if not 0.0 < self.sigma < math.inf:
             raise SettingError(f"sigma: {self.sigma} is no deviation: give one above 0, e.g. 0.03")
+        if self.floor is not None and not math.isfinite(self.floor):
+            raise SettingError(f"floor: {self.floor} is no return: give a number, or leave it out")
         for name, only in (("gamma", 1.0), ("reward", "team"), ("reward_scale", 1.0)):
             if getattr(self, name) != only:
                 raise SettingError(
@@ -160,7 +165,7 @@ class ESLearner:
         return torch.from_numpy(draw.standard_normal(shape, np.float32))
 
     def _play(self, members: Tensor) -> NDArray[np.float64]:
-        """(population,) each member's mean return over the generation's episodes."""
+        """(population,) each member's mean return over the episodes, none below the floor."""
         stage, population = self.stage, self.settings.population
         networks = members_of(self.network, members.numpy())
         member = np.arange(stage.simulator.batch) % population
@@ -168,6 +173,8 @@ class ESLearner:
         self.steps += decided
         stage.credit(returns)
         stage.renew()
+        if self.settings.floor is not None:
+            returns = np.maximum(returns, self.settings.floor)
         fitness: NDArray[np.float64] = returns.reshape(-1, population).mean(axis=0)
         return fitness
 
